@@ -1,0 +1,99 @@
+// What a run leaves behind: columns, totals, a summary.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kvsim/core/itl_histogram.hpp"
+#include "kvsim/core/int128.hpp"
+#include "kvsim/core/time.hpp"
+#include "kvsim/server/kv_budget.hpp"
+#include "kvsim/step_time/terms.hpp"
+
+namespace kvsim {
+
+enum class FinishReason : std::uint8_t { length = 0, stop = 1 };
+
+// One row a request, in order of id. E2E = finish - arrival = queue + host + compute + hbm + comm +
+// preempted + redo, exactly.
+struct RequestColumns {
+  std::vector<Ns> arrival_ns;
+  std::vector<Ns> scheduled_ns;    // start of the first step that computes it
+  std::vector<Ns> first_token_ns;  // end of the step that samples its first token
+  std::vector<Ns> finish_ns;
+  std::vector<std::int32_t> prompt_tokens;
+  std::vector<std::int32_t> output_tokens;
+  std::vector<std::int32_t> num_preemptions;
+  std::vector<std::int32_t> cached_tokens;  // prefix hit at the first admission
+  std::vector<std::uint8_t> finish_reason;
+  // Waterfall (record_waterfall): time waiting before the first step; the terms of the steps it was
+  // in; time waiting after preemptions; time in steps that recompute what a preemption lost.
+  std::vector<Ns> queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns, redo_ns;
+};
+
+// One row a step (record steps and all).
+struct StepColumns {
+  std::vector<Ns> t_ns, dur_ns, host_ns, compute_ns, hbm_ns, comm_ns;
+  std::vector<std::int32_t> scheduled, tokens, running, waiting, free_blocks_scheduled,
+      free_blocks_end, preempted;
+  std::vector<std::int64_t> context;
+  // record all:
+  std::vector<std::uint64_t> blocks_hash;
+  std::vector<std::int64_t> preempted_offset;  // CSR into the two columns below, size steps + 1
+  std::vector<std::int32_t> preempted_request, preempted_computed;
+};
+
+// One row an entry: a scheduled request in one step (record all).
+struct EntryColumns {
+  std::vector<std::int32_t> step, request, computed, tokens, drafts, sampled;
+  std::vector<std::uint8_t> kind;  // 0 new, 1 resumed, 2 running
+};
+
+// Sums over a run, integer and therefore exact.
+struct RunTotals {
+  Ns start_ns = 0;  // first arrival
+  Ns end_ns = 0;    // last finish
+  Ns busy_ns = 0;   // sum of step durations
+  Terms terms;
+  std::int64_t steps = 0;
+  std::int64_t lazy_steps = 0;  // of these, steps that the lazy path carried
+  std::int64_t scheduled_tokens = 0;
+  std::int64_t entries = 0;
+  std::int64_t completed = 0;
+  std::int64_t prompt_tokens = 0;
+  std::int64_t output_tokens = 0;
+  std::int64_t preemptions = 0;
+  std::int64_t prefix_query_tokens = 0;  // known tokens of requests at first admission
+  std::int64_t prefix_hit_tokens = 0;    // of these, found in the prefix cache
+  std::int64_t draft_tokens = 0;
+  std::int64_t accepted_tokens = 0;
+  std::int64_t max_running = 0;
+  std::int64_t max_waiting = 0;
+  std::int64_t max_used_blocks = 0;
+  std::int64_t num_gpu_blocks = 0;
+  std::int64_t block_size = 0;
+  // Time integrals: requests * ns, blocks * ns. Requests wait from their arrival on, so
+  // waiting + running integrals = sum of all sojourn times (Little's law, exactly; checked at the
+  // end of every run).
+  Int128 waiting_integral = 0;
+  Int128 running_integral = 0;
+  Int128 used_block_integral = 0;
+};
+
+enum class Status : std::uint8_t { ok, infeasible, unstable, livelock, invalid };
+
+struct Result {
+  Status status = Status::ok;  // ok or unstable; the others leave as errors
+  std::string reason;          // why it is not ok
+  std::vector<std::string> warnings;
+  RunTotals totals;
+  KvBudget kv_budget;
+  std::vector<double> summary;  // one value a name of summary_fields(), NaN where undefined
+  ItlHistogram itl;
+  RequestColumns requests;  // empty with record = summary
+  StepColumns steps;
+  EntryColumns entries;
+};
+
+}  // namespace kvsim

@@ -1,0 +1,210 @@
+// A scenario as data: everything that a run depends on. Names, types, units, defaults, ranges and
+// docs of all parameters stand here (and in the step-time models' own headers) once; the Python
+// classes, the JSON form, validation, the CLI's help and docs/fields.md are made from them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <variant>
+#include <vector>
+
+#include "kvsim/scenario/catalog_types.hpp"
+#include "kvsim/scenario/field.hpp"
+#include "kvsim/scenario/workload_types.hpp"
+#include "kvsim/step_time/models.hpp"
+
+namespace kvsim {
+
+enum class SchedulingPolicy { fcfs, priority };
+template <>
+struct EnumNames<SchedulingPolicy> {
+  static constexpr std::string_view name = "SchedulingPolicy";
+  static constexpr std::pair<SchedulingPolicy, std::string_view> values[] = {
+      {SchedulingPolicy::fcfs, "fcfs"}, {SchedulingPolicy::priority, "priority"}};
+};
+
+enum class SpecMethod { ngram, draft_model };
+template <>
+struct EnumNames<SpecMethod> {
+  static constexpr std::string_view name = "SpecMethod";
+  static constexpr std::pair<SpecMethod, std::string_view> values[] = {
+      {SpecMethod::ngram, "ngram"}, {SpecMethod::draft_model, "draft_model"}};
+};
+
+enum class Record { summary, requests, steps, all };
+template <>
+struct EnumNames<Record> {
+  static constexpr std::string_view name = "Record";
+  static constexpr std::pair<Record, std::string_view> values[] = {{Record::summary, "summary"},
+                                                                   {Record::requests, "requests"},
+                                                                   {Record::steps, "steps"},
+                                                                   {Record::all, "all"}};
+};
+
+enum class Mode { leap, step };
+template <>
+struct EnumNames<Mode> {
+  static constexpr std::string_view name = "Mode";
+  static constexpr std::pair<Mode, std::string_view> values[] = {{Mode::leap, "leap"},
+                                                                 {Mode::step, "step"}};
+};
+
+struct EngineSpec {
+  std::int64_t max_num_seqs = 256;
+  std::optional<std::int64_t> max_num_active_seqs;
+  std::int64_t max_num_batched_tokens = 8192;
+  std::optional<std::int64_t> max_model_len;
+  std::int64_t block_size = 16;
+  std::optional<std::int64_t> num_gpu_blocks;
+  double gpu_memory_utilization = 0.9;
+  bool enable_prefix_caching = true;
+  bool enable_chunked_prefill = true;
+  SchedulingPolicy scheduling_policy = SchedulingPolicy::fcfs;
+  std::int64_t long_prefill_token_threshold = 0;
+  bool long_prefill_token_threshold_adaptive = false;
+  bool scheduler_reserve_full_isl = true;
+  double watermark = 0.0;
+  std::int64_t prefill_schedule_interval = 1;
+  std::optional<SpecMethod> spec_method;
+  std::int64_t num_spec_tokens = 0;
+  std::uint64_t spec_seed = 0;
+
+  static constexpr std::string_view type_name = "Engine";
+  static constexpr std::string_view doc =
+      "The serving engine of one replica; options that vLLM has carry vLLM's names.";
+  static constexpr auto fields() {
+    using E = EngineSpec;
+    return std::tuple{
+        field("max_num_seqs", &E::max_num_seqs,
+              {.unit = "requests", .min = 1, .max = 1 << 20, .doc = "Most requests running at once."}),
+        field("max_num_active_seqs", &E::max_num_active_seqs,
+              {.unit = "requests",
+               .min = 1,
+               .max = 1 << 20,
+               .doc = "Admission limit, null = max_num_seqs."}),
+        field("max_num_batched_tokens", &E::max_num_batched_tokens,
+              {.unit = "tokens", .min = 1, .max = 1 << 24, .doc = "Token budget of a step."}),
+        field("max_model_len", &E::max_model_len,
+              {.unit = "tokens",
+               .min = 2,
+               .max = 1 << 30,
+               .doc = "Longest prompt plus output; null = the model's longest context."}),
+        field("block_size", &E::block_size,
+              {.unit = "tokens", .min = 1, .max = 4096, .doc = "Tokens of a KV block."}),
+        field("num_gpu_blocks", &E::num_gpu_blocks,
+              {.unit = "blocks",
+               .min = 2,
+               .max = 1 << 30,
+               .doc = "KV blocks, of which vLLM keeps one as null block; null = computed from the "
+                      "GPU's memory."}),
+        field("gpu_memory_utilization", &E::gpu_memory_utilization,
+              {.min = 0.01, .max = 1.0, .doc = "Share of the GPU's memory that the engine may use."}),
+        field("enable_prefix_caching", &E::enable_prefix_caching,
+              {.doc = "Keep full blocks of finished requests for equal prefixes."}),
+        field("enable_chunked_prefill", &E::enable_chunked_prefill,
+              {.doc = "Split prompts that exceed the token budget."}),
+        field("scheduling_policy", &E::scheduling_policy,
+              {.doc = "Order of the waiting queue and choice of preemption victims."}),
+        field("long_prefill_token_threshold", &E::long_prefill_token_threshold,
+              {.unit = "tokens",
+               .min = 0,
+               .max = 1 << 24,
+               .doc = "Longest prompt chunk while other requests are present, 0 = off."}),
+        field("long_prefill_token_threshold_adaptive", &E::long_prefill_token_threshold_adaptive,
+              {.doc = "Raise the threshold to budget / requests."}),
+        field("scheduler_reserve_full_isl", &E::scheduler_reserve_full_isl,
+              {.doc = "Admit a request only if its whole prompt fits in the free blocks."}),
+        field("watermark", &E::watermark,
+              {.min = 0, .max = 1, .doc = "Share of the blocks that admissions must leave free."}),
+        field("prefill_schedule_interval", &E::prefill_schedule_interval,
+              {.unit = "steps", .min = 1, .max = 1 << 20, .doc = "Prefill at most every n-th step."}),
+        field("spec_method", &E::spec_method,
+              {.doc = "Speculative decoding: null, ngram (no draft slots) or draft_model."}),
+        field("num_spec_tokens", &E::num_spec_tokens,
+              {.unit = "tokens", .min = 0, .max = 1024, .doc = "Drafted tokens a step, 0 = off."}),
+        field("spec_seed", &E::spec_seed,
+              {.doc = "Seed of the hash law that draws proposed and accepted drafts, uniform on "
+                      "0..num_spec_tokens."})};
+  }
+  void validate(std::string_view path) const;
+};
+
+struct Slo {
+  std::optional<double> ttft_ms;
+  std::optional<double> tpot_ms;
+  std::optional<double> e2e_ms;
+
+  static constexpr std::string_view type_name = "SLO";
+  static constexpr std::string_view doc =
+      "Service-level objective; goodput counts requests within every limit that is set.";
+  static constexpr auto fields() {
+    return std::tuple{
+        field("ttft_ms", &Slo::ttft_ms,
+              {.unit = "ms", .min = 0, .exclusive_min = true, .doc = "Time to first token."}),
+        field("tpot_ms", &Slo::tpot_ms,
+              {.unit = "ms",
+               .min = 0,
+               .exclusive_min = true,
+               .doc = "Mean time per output token after the first."}),
+        field("e2e_ms", &Slo::e2e_ms,
+              {.unit = "ms", .min = 0, .exclusive_min = true, .doc = "Arrival to last token."})};
+  }
+};
+
+struct Scenario {
+  static constexpr std::int64_t current_schema_version = 1;
+  std::int64_t schema_version = current_schema_version;
+  std::optional<std::variant<std::string, ModelSpec>> model;
+  std::optional<std::variant<std::string, GpuSpec>> gpu;
+  std::int64_t tensor_parallel_size = 1;
+  WeightDtype weight_dtype = WeightDtype::bf16;
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::automatic;
+  EngineSpec engine;
+  StepTimeSpec step_time = Roofline{};
+  Workload workload;
+  Slo slo;
+  Record record = Record::requests;
+  bool record_waterfall = true;
+  Mode mode = Mode::leap;
+  std::uint64_t seed = 0;
+
+  static constexpr std::string_view type_name = "Scenario";
+  static constexpr std::string_view doc = "Everything that a simulation depends on.";
+  static constexpr auto fields() {
+    using S = Scenario;
+    return std::tuple{
+        field("schema_version", &S::schema_version,
+              {.min = 1, .doc = "Version of this description."}),
+        field("model", &S::model,
+              {.doc = "Catalogue name or inline model; needed by roofline step times and by a "
+                      "computed KV pool.",
+               .choices_from = "models"}),
+        field("gpu", &S::gpu,
+              {.doc = "Catalogue name or inline GPU; needed like the model.",
+               .choices_from = "gpus"}),
+        field("tensor_parallel_size", &S::tensor_parallel_size,
+              {.unit = "GPUs", .min = 1, .max = 1024, .doc = "GPUs that share every layer."}),
+        field("weight_dtype", &S::weight_dtype, {.doc = "Data type of the weights."}),
+        field("kv_cache_dtype", &S::kv_cache_dtype,
+              {.doc = "Data type of the KV cache; auto = 16 bits."}),
+        field("engine", &S::engine, {.doc = "The serving engine."}),
+        field("step_time", &S::step_time, {.doc = "How long a step takes."}),
+        field("workload", &S::workload, {.doc = "Requests and when they arrive."}),
+        field("slo", &S::slo, {.doc = "Limits that goodput counts by."}),
+        field("record", &S::record,
+              {.doc = "What is kept: summary, requests (a row a request), steps (and a row a step), "
+                      "all (and a row a scheduled request, block identities)."}),
+        field("record_waterfall", &S::record_waterfall,
+              {.doc = "Keep where each request's time went."}),
+        field("mode", &S::mode,
+              {.doc = "leap evaluates runs of decode steps lazily, step is the definition; both "
+                      "give the same bits."}),
+        field("seed", &S::seed, {.doc = "Seed of every random stream."})};
+  }
+  void validate(std::string_view path) const;
+};
+
+}  // namespace kvsim

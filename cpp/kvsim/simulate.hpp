@@ -1,0 +1,37 @@
+// Scenario -> Result: the engine's entry, and the only place that picks template instances.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "kvsim/result.hpp"
+#include "kvsim/scenario/catalog.hpp"
+#include "kvsim/scenario/scenario.hpp"
+#include "kvsim/workload/request_table.hpp"
+
+namespace kvsim {
+
+// How the host stops a run and watches it. The engine polls every few thousand events.
+struct Control {
+  const volatile bool* stop = nullptr;  // true: the run ends with ErrorKind::cancelled
+};
+
+// Datasets by name; the host owns them.
+using Datasets = std::map<std::string, std::shared_ptr<const Dataset>, std::less<>>;
+
+struct Inputs {
+  const Catalog* catalog = nullptr;
+  const Datasets* datasets = nullptr;
+  Control control;
+};
+
+// Errors: config (bad field), infeasible (does not fit), livelock, invariant, cancelled.
+Result simulate(const Scenario& scenario, const Inputs& inputs);
+
+// The same on requests that were built before (build_requests), to share them between points.
+Result simulate(const Scenario& scenario, const Inputs& inputs, const RequestTable& requests);
+
+}  // namespace kvsim

@@ -1,0 +1,22 @@
+// What a step-time model may depend on besides its own parameters.
+#pragma once
+
+#include <cstdint>
+
+#include "kvsim/scenario/catalog_types.hpp"
+
+namespace kvsim {
+
+struct StepTimeContext {
+  const ModelSpec* model = nullptr;  // null if the scenario names none
+  const GpuSpec* gpu = nullptr;
+  std::int64_t tensor_parallel_size = 1;
+  WeightDtype weight_dtype = WeightDtype::bf16;
+  KvCacheDtype kv_cache_dtype = KvCacheDtype::automatic;
+  std::int64_t max_num_batched_tokens = 0;
+  std::int64_t max_num_seqs = 0;
+  std::int64_t num_gpu_blocks = 0;
+  std::int64_t block_size = 0;
+};
+
+}  // namespace kvsim

@@ -1,0 +1,7 @@
+#include "kvsim/version.hpp"
+
+namespace kvsim {
+
+const char* version() { return KVSIM_VERSION; }
+
+}  // namespace kvsim
