@@ -1,0 +1,116 @@
+# Every target makes what it needs from nothing: python3 >= 3.11, a C++20 compiler and make.
+# Other folders: make test VENV=/elsewhere/venv BUILD=/elsewhere/build
+
+VENV ?= .venv
+BUILD ?= build
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# Warnings stop the build under the compiler that kvsim is developed with. A newer one's new
+# warnings are shown and stop nobody.
+WERROR ?= $(shell test "$$($${CXX:-c++} -dumpversion 2>/dev/null | cut -d. -f1)" = 12 && echo ON || echo OFF)
+
+PY := $(VENV)/bin/python
+BIN := $(abspath $(VENV))/bin
+CMAKE := $(BIN)/cmake
+CONFIGURE = $(CMAKE) -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(BIN)/ninja -DCMAKE_BUILD_TYPE=Release \
+  -DKVSIM_WERROR=$(WERROR) --log-level=WARNING
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot \
+  lint format wasm aarch64 stubs clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# ---- the virtual environment, in layers, so that a demo does not wait for developers' tools
+
+$(VENV)/.python: tools/preflight.sh
+	@python=$$(sh tools/preflight.sh) && "$$python" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.python pyproject.toml tools/requirements.py
+	@echo "installing what the build and the package need"
+	@$(PY) tools/requirements.py build runtime > $@.txt && $(PIP_INSTALL) -r $@.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@echo "installing the developers' tools"
+	@$(PY) tools/requirements.py dev > $@.txt && $(PIP_INSTALL) -r $@.txt
+	@touch $@
+
+$(VENV)/.cross: $(VENV)/.dev
+	@echo "installing the cross compiler"
+	@$(PY) tools/requirements.py cross > $@.txt && $(PIP_INSTALL) -r $@.txt
+	@touch $@
+
+# The editable install points site-packages at python/kvsim and compiles the native module once;
+# afterwards `build` recompiles what changed and copies the module, without pip.
+$(VENV)/.editable: $(VENV)/.base pyproject.toml
+	@echo "compiling kvsim"
+	@CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP_INSTALL) --no-build-isolation --no-deps \
+	  --config-settings=build-dir=$(BUILD)/native \
+	  --config-settings=cmake.define.KVSIM_WERROR=$(WERROR) --editable .
+	@touch $@
+
+build: $(VENV)/.editable ## compile the native module into the editable install
+	@$(CMAKE) --build $(BUILD)/native --parallel $(JOBS) -- --quiet
+	@$(CMAKE) --install $(BUILD)/native --prefix "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" > /dev/null
+
+demo: build ## answer the main question on a real trace; pictures in out/
+	@$(PY) -m kvsim demo
+
+# ---- tests
+
+test: test-cpp test-sanitize test-py lint ## C++ tests (also sanitized), Python tests, linters
+
+test-cpp: $(VENV)/.base
+	@$(CONFIGURE) -B $(BUILD)/check -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON
+	@$(CMAKE) --build $(BUILD)/check --parallel $(JOBS) --target kvsim_tests -- --quiet
+	$(BUILD)/check/kvsim_tests
+
+test-sanitize: $(VENV)/.base
+	@$(CONFIGURE) -B $(BUILD)/sanitize -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON -DKVSIM_SANITIZE=ON
+	@$(CMAKE) --build $(BUILD)/sanitize --parallel $(JOBS) --target kvsim_tests -- --quiet
+	UBSAN_OPTIONS=print_stacktrace=1 $(BUILD)/sanitize/kvsim_tests
+
+test-py: build $(VENV)/.dev
+	$(PY) -m pytest -q -n $(JOBS) -m "not full and not lint" --benchmark-disable
+
+test-full: build wasm aarch64 $(VENV)/.cross ## what takes longer: portability (WebAssembly, aarch64), long properties
+	$(PY) -m pytest -q -n $(JOBS) -m full --benchmark-disable
+
+# ---- linters, generated files
+
+lint: build $(VENV)/.dev ## ruff, mypy, clang-format, include rules, generated files
+	$(PY) -m pytest -q -n $(JOBS) tests/python/test_codebase --benchmark-disable
+
+format: $(VENV)/.dev ## format Python and C++
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+	@git ls-files -co --exclude-standard '*.hpp' '*.cpp' | xargs $(BIN)/clang-format -i
+
+stubs: build $(VENV)/.dev ## write the generated files anew (the native module's .pyi and others)
+	$(PY) tools/check_generated.py --write
+
+# ---- other platforms
+
+wasm: $(VENV)/.cross ## build/wasm/kvsim.wasm (wasm32-wasi)
+	$(PY) tools/build_wasm.py --output $(BUILD)/wasm/kvsim.wasm
+
+aarch64: $(VENV)/.cross ## build/aarch64/kvsim-runner
+	$(PY) tools/build_aarch64.py --output $(BUILD)/aarch64/kvsim-runner
+
+# ---- speed
+
+bench: build $(VENV)/.dev ## each figure beside its goal
+	$(PY) -m pytest -q bench --benchmark-only
+
+bench-check: $(VENV)/.base ## instruction counts against the committed baseline
+	$(PY) tools/bench_check.py --build $(BUILD)/bench
+
+bench-plot: $(VENV)/.base ## draw bench/history.csv to out/
+	$(PY) tools/bench_plot.py
+
+clean: ## remove what was built (the .venv too)
+	rm -rf $(BUILD) $(VENV) out
