@@ -1,0 +1,123 @@
+"""Who may import whom in Python, and what `import kvsim` may load."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from codebase import Source
+
+# A heavy package and the modules of kvsim that may import it, there inside functions only.
+OWNERS = {
+    "matplotlib": {"plots"},
+    "typer": {"cli"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "anywidget": {"widgets"},
+    "traitlets": {"widgets"},
+    "ipywidgets": {"widgets"},
+    "tqdm": {"sweep", "cli", "lab", "progress"},
+    "pandas": {"result", "sweep", "store", "frames"},
+    "polars": {"result", "sweep", "store", "frames"},
+    "pyarrow": {"result", "sweep", "store", "frames"},
+}
+# What a module may not import: the layers above it.
+ABOVE = {
+    "scenario": {"sweep", "store", "design", "validate", "plots", "cli", "lab", "widgets"},
+    "result": {"sweep", "store", "design", "validate", "plots", "cli", "lab", "widgets"},
+    "catalog": {"sweep", "store", "design", "validate", "plots", "cli", "lab", "widgets"},
+    "sweep": {"validate", "plots", "cli", "lab", "widgets"},
+    "store": {"validate", "plots", "cli", "lab", "widgets"},
+    "design": {"plots", "cli", "lab", "widgets"},
+    "plots": {"cli", "lab", "widgets"},
+    "validate": {"cli", "lab", "widgets"},
+    "lab": {"cli"},
+    "widgets": {"cli", "lab"},
+}
+LIGHT = {"numpy"}
+
+
+def part(source: Source) -> str:
+    """Return a module's part of the package: `plots` for python/kvsim/plots/frontier.py."""
+    return (
+        source.name.removeprefix("python/kvsim/").partition("/")[0].removesuffix(".py").lstrip("_")
+    )
+
+
+def imports(node: ast.AST) -> list[str]:
+    """Return the dotted names that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def at_import_time(tree: ast.Module) -> list[ast.AST]:
+    """Return the nodes that run when the module is imported, `if TYPE_CHECKING:` left out."""
+    found: list[ast.AST] = []
+    rest: list[ast.AST] = [tree]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            rest += node.orelse
+            continue
+        found.append(node)
+        rest += ast.iter_child_nodes(node)
+    return found
+
+
+def third_party(name: str) -> str | None:
+    top = name.partition(".")[0]
+    return None if top in sys.stdlib_module_names or top == "kvsim" else top
+
+
+def test_heavy_packages_are_imported_by_their_owners(package: list[Source]) -> None:
+    wrong = [
+        f"{source.name} imports {name}"
+        for source in package
+        for node in ast.walk(ast.parse(source.text))
+        for name in imports(node)
+        if (top := third_party(name)) and part(source) not in OWNERS.get(top, {part(source)})
+    ]
+    assert wrong == []
+
+
+def test_at_import_time_only_numpy(package: list[Source]) -> None:
+    wrong = [
+        f"{source.name}:{node.lineno} imports {name}"
+        for source in package
+        for node in at_import_time(ast.parse(source.text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in imports(node)
+        if (top := third_party(name)) and top not in LIGHT
+    ]
+    assert wrong == []
+
+
+def test_imports_go_one_way(package: list[Source]) -> None:
+    wrong = [
+        f"{source.name} imports {name}"
+        for source in package
+        for node in ast.walk(ast.parse(source.text))
+        for name in imports(node)
+        if name.startswith("kvsim.")
+        and name.split(".")[1].lstrip("_") in ABOVE.get(part(source), set())
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("module", ["kvsim"])
+def test_import_loads_nothing_heavy(module: str) -> None:
+    code = (
+        f"import sys; before = set(sys.modules); import {module}; print(*set(sys.modules) - before)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    tops = {name.partition(".")[0] for name in loaded}
+    assert tops & set(OWNERS) == set()
+    assert "kvsim" in tops
