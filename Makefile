@@ -96,10 +96,10 @@ stubs: build $(VENV)/.dev ## write the generated files anew (the native module's
 # ---- other platforms
 
 wasm: $(VENV)/.cross ## build/wasm/kvsim.wasm (wasm32-wasi)
-	$(PY) tools/build_wasm.py --output $(BUILD)/wasm/kvsim.wasm
+	@$(PY) tools/build_cross.py wasm32-wasi $(BUILD)/wasm
 
-aarch64: $(VENV)/.cross ## build/aarch64/kvsim-runner
-	$(PY) tools/build_aarch64.py --output $(BUILD)/aarch64/kvsim-runner
+aarch64: $(VENV)/.cross ## build/aarch64/kvsim-standalone (static, runs under qemu-aarch64)
+	@$(PY) tools/build_cross.py aarch64-linux-musl $(BUILD)/aarch64
 
 # ---- speed
 

@@ -3,7 +3,7 @@
 from codebase import Source
 
 # A layer of the engine and the layers it may include, itself apart. Layers are folders of
-# cpp/kvsim, with three that are less or more than a folder: `description` (what a scenario consists
+# cpp/kvsim, with three that are none: `description` (what a scenario and its requests consist
 # of), `records` (what a run leaves behind) and `simulate` (the entry, above everything).
 LAYERS: dict[str, set[str]] = {
     "core": set(),
@@ -25,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     },
 }  # fmt: skip
 EVERYTHING = set(LAYERS) | {"simulate"}
-DESCRIPTION = {"field", "catalog_types", "workload_types"}
+DESCRIPTION = {"field", "catalog_types", "workload_types", "request_table"}
 RECORDS = {"result"}
 
 # Standard headers that bring in threads, files, clocks, streams, or random numbers and
@@ -61,7 +61,7 @@ def layer(name: str) -> str:
     stem = name.rpartition("/")[2].partition(".")[0]
     if not rest:
         return "records" if stem in RECORDS else "core" if stem == "version" else "simulate"
-    return "description" if folder == "scenario" and stem in DESCRIPTION else folder
+    return "description" if stem in DESCRIPTION else folder
 
 
 def test_every_folder_of_the_engine_has_its_rule(engine: list[Source]) -> None:

@@ -1,0 +1,70 @@
+"""Build the engine for another platform with the clang of the `ziglang` wheel.
+
+    python tools/build_cross.py wasm32-wasi build/wasm            # build/wasm/kvsim.wasm
+    python tools/build_cross.py aarch64-linux-musl build/aarch64  # build/aarch64/kvsim-standalone
+
+The first build for a platform also compiles its C++ library, which takes about a minute.
+"""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS = {"wasm32-wasi": "kvsim.wasm", "aarch64-linux-musl": "kvsim-standalone"}
+
+
+def zig() -> Path:
+    """Return the path of the zig program in the `ziglang` wheel."""
+    spec = find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        sys.exit("the cross compiler is missing: pip install ziglang")
+    return Path(spec.origin).parent / "zig"
+
+
+def build(target: str, folder: Path) -> Path:
+    """Configure and build for `target` in `folder`; return the path of the program."""
+    # CMake and Ninja beside this Python; CMake 3.31 is the first that knows WASI.
+    programs = Path(sys.executable).parent
+    jobs = str(os.cpu_count() or 1)
+    configure = [
+        str(programs / "cmake"),
+        "-S", str(ROOT), "-B", str(folder), "-G", "Ninja",
+        f"-DCMAKE_MAKE_PROGRAM={programs / 'ninja'}",
+        f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'cmake' / 'zig.cmake'}",
+        f"-DKVSIM_ZIG={zig()}",
+        f"-DKVSIM_TARGET={target}",
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DKVSIM_BUILD_STANDALONE=ON",
+        "--log-level=WARNING",
+    ]  # fmt: skip
+    compile_ = [
+        str(programs / "cmake"),
+        "--build",
+        str(folder),
+        "--parallel",
+        jobs,
+        "--",
+        "--quiet",
+    ]
+    for command in (configure, compile_):
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    return folder / PROGRAMS[target]
+
+
+def main(arguments: list[str]) -> int:
+    """Build for the target named on the command line; return the exit code."""
+    if len(arguments) != 2 or arguments[0] not in PROGRAMS:
+        sys.exit(__doc__)
+    try:
+        program = build(arguments[0], Path(arguments[1]))
+    except subprocess.CalledProcessError as error:
+        return int(error.returncode)
+    print(f"{program}: {program.stat().st_size / 1024:.0f} KiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
