@@ -48,6 +48,7 @@ struct StepShape {
   std::int64_t prompt_seqs = 0;    // entries with prompt tokens to compute
   std::int64_t prompt_before = 0;  // sum over them of computed before
   std::int64_t prompt_after = 0;   // sum over them of min(prompt, computed after)
+  std::int64_t prompt_context = 0; // sum over them of computed after
   std::int64_t sampled = 0;        // sequences that sample a token
 
   [[nodiscard]] std::int64_t tokens() const { return decode_tokens + chunk_tokens; }
@@ -68,6 +69,7 @@ struct StepShape {
     ++prompt_seqs;
     prompt_before += computed_before;
     prompt_after += computed_after < prompt ? computed_after : prompt;
+    prompt_context += computed_after;
   }
 };
 

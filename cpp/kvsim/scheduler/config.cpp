@@ -1,0 +1,30 @@
+#include "kvsim/scheduler/config.hpp"
+
+namespace kvsim {
+
+SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t num_gpu_blocks,
+                                      std::int64_t max_model_len) {
+  SchedulerConfig c;
+  c.block_size = e.block_size;
+  c.num_gpu_blocks = num_gpu_blocks;
+  c.max_model_len = max_model_len;
+  c.budget = e.max_num_batched_tokens;
+  c.active = e.max_num_active_seqs.value_or(e.max_num_seqs);
+  c.watermark_blocks = static_cast<std::int64_t>(e.watermark * static_cast<double>(num_gpu_blocks));
+  c.drafts = e.spec_method ? e.num_spec_tokens : 0;
+  const bool draft_model = e.spec_method == SpecMethod::draft_model;
+  c.lookahead = draft_model ? c.drafts : 0;
+  c.draft_slots = draft_model ? 1 : 0;
+  c.spec_ngram = e.spec_method == SpecMethod::ngram;
+  c.spec_seed = e.spec_seed;
+  c.threshold = e.long_prefill_token_threshold;
+  c.threshold_adaptive = e.long_prefill_token_threshold_adaptive;
+  c.prefill_interval = e.prefill_schedule_interval;
+  c.reserve_full = e.scheduler_reserve_full_isl;
+  c.chunked_prefill = e.enable_chunked_prefill;
+  c.prefix_caching = e.enable_prefix_caching;
+  c.priority = e.scheduling_policy == SchedulingPolicy::priority;
+  return c;
+}
+
+}  // namespace kvsim

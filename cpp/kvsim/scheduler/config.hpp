@@ -1,0 +1,36 @@
+// The scheduler's constants, in the notation of vLLM's rules (docs/architecture.md).
+#pragma once
+
+#include <cstdint>
+
+#include "kvsim/scenario/scenario.hpp"
+
+namespace kvsim {
+
+struct SchedulerConfig {
+  std::int64_t block_size = 16;
+  std::int64_t num_gpu_blocks = 0;
+  std::int64_t max_model_len = 0;
+  std::int64_t budget = 0;           // max_num_batched_tokens
+  std::int64_t active = 0;           // max_num_active_seqs, else max_num_seqs
+  std::int64_t watermark_blocks = 0; // floor(watermark * num_gpu_blocks)
+  std::int64_t drafts = 0;           // k, speculative tokens a step
+  std::int64_t lookahead = 0;        // slots reserved ahead: k with a draft model
+  std::int64_t draft_slots = 0;      // budget charged per request: 1 with a draft model
+  std::int64_t threshold = 0;        // long_prefill_token_threshold
+  std::int64_t prefill_interval = 1;
+  bool threshold_adaptive = false;
+  bool reserve_full = true;          // scheduler_reserve_full_isl
+  bool chunked_prefill = true;
+  bool prefix_caching = false;
+  bool priority = false;             // policy priority, else FCFS
+  bool spec_ngram = false;
+  std::uint64_t spec_seed = 0;
+
+  static SchedulerConfig from(const EngineSpec& e, std::int64_t num_gpu_blocks,
+                              std::int64_t max_model_len);
+};
+
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace kvsim

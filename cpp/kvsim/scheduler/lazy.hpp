@@ -1,0 +1,188 @@
+// Requests that decode, held lazily. Each step gives every one of them one token, so per step only
+// a counter moves. Which of them need a block comes from buckets keyed by position modulo block
+// size, which finish from a wheel keyed by step. The state of a single request is written out
+// (materialised) only when something else happens to it.
+//
+// While r is lazy, seqs[r].computed holds C - step(); T = C + 1; its table has ceil(C / block_size)
+// blocks of which floor(C / block_size) are published.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "kvsim/scheduler/finish_wheel.hpp"
+#include "kvsim/scheduler/state.hpp"
+
+namespace kvsim {
+
+// (order << 32 | id): sorts by place in `running`.
+using OrderedId = std::uint64_t;
+inline OrderedId ordered(const Seq& q, RequestId r) { return (std::uint64_t{q.order} << 32) | r; }
+inline RequestId id_of(OrderedId x) { return static_cast<RequestId>(x); }
+
+inline void insert_ordered(std::vector<OrderedId>& v, OrderedId x) {
+  if (v.empty() || v.back() < x) {
+    v.push_back(x);
+  } else {
+    v.insert(std::lower_bound(v.begin(), v.end(), x), x);
+  }
+}
+inline void erase_ordered(std::vector<OrderedId>& v, OrderedId x) {
+  const auto at = std::lower_bound(v.begin(), v.end(), x);
+  if (at != v.end() && *at == x) v.erase(at);
+}
+
+template <class Pool>
+class LazyDecodes {
+ public:
+  LazyDecodes(SchedulerState<Pool>& state, std::int64_t longest_output)
+      : s_(state),
+        block_size_(state.cfg.block_size),
+        wheel_(longest_output),
+        takers_(static_cast<std::size_t>(block_size_)),
+        publishers_(Pool::has_cache ? static_cast<std::size_t>(block_size_) : 0) {}
+
+  [[nodiscard]] std::int64_t count() const { return count_; }
+  // Sum of contexts (computed before + 1) of the next step.
+  [[nodiscard]] std::int64_t context() const { return context_; }
+  [[nodiscard]] std::int64_t step() const { return step_; }
+  [[nodiscard]] std::int64_t next_finish() const { return wheel_.next_after(step_); }
+  // Who needs a block in the next step.
+  [[nodiscard]] const std::vector<OrderedId>& takers() const {
+    return takers_[static_cast<std::size_t>(step_mod_)];
+  }
+  [[nodiscard]] bool publishes_next() const {
+    if constexpr (Pool::has_cache) return !publishers_[static_cast<std::size_t>(step_mod_)].empty();
+    return false;
+  }
+
+  [[nodiscard]] std::int32_t computed(const Seq& q) const {
+    return static_cast<std::int32_t>(q.computed + step_);
+  }
+
+  // r has just sampled: C = T - 1.
+  void enter(RequestId r) {
+    Seq& q = s_.seqs[r];
+    const std::int64_t c = q.known - 1;
+    wheel_.insert(s_.seqs, r, step_, step_ + (q.limit - q.known));
+    insert_ordered(takers_[bucket(-c)], ordered(q, r));
+    if constexpr (Pool::has_cache) {
+      if (q.shared > c / block_size_) insert_ordered(publishers_[bucket(-c - 1)], ordered(q, r));
+    }
+    q.computed = static_cast<std::int32_t>(c - step_);
+    q.lazy = true;
+    ++count_;
+    context_ += c + 1;
+  }
+
+  // Writes r's state out; the caller removes it from the wheel if it is still there.
+  void leave(RequestId r) {
+    Seq& q = s_.seqs[r];
+    const std::int64_t c = computed(q);
+    erase_ordered(takers_[bucket(-c)], ordered(q, r));
+    if constexpr (Pool::has_cache) {
+      if (q.shared > 0) erase_ordered(publishers_[bucket(-c - 1)], ordered(q, r));
+    }
+    write_out(q, c);
+    --count_;
+    context_ -= c + 1;
+  }
+  void leave_wheel(RequestId r) {
+    const Seq& q = s_.seqs[r];
+    wheel_.erase(s_.seqs, r, step_, step_ + q.limit - (computed(q) + 1));
+  }
+
+  // Writes all out, to hand over to the definition. `now` is when each sampled last.
+  void materialise(Ns now) {
+    for (const RequestId r : s_.running) {
+      Seq& q = s_.seqs[r];
+      if (!q.live || !q.lazy) continue;
+      leave_wheel(r);
+      leave(r);
+      s_.ledger->set_last_token(r, now);
+    }
+    step_ = step_mod_ = 0;
+  }
+
+  // One step of all lazy requests: they have their blocks.
+  void advance() {
+    context_ += count_;
+    ++step_;
+    if (++step_mod_ == block_size_) step_mod_ = 0;
+  }
+
+  // Blocks for takers(): the pool has enough.
+  void take_blocks() {
+    const auto& who = takers();
+    if constexpr (Pool::has_ids) {
+      for (const OrderedId x : who) take_block(s_.seqs[id_of(x)]);
+    } else {
+      s_.pool.take(static_cast<std::int64_t>(who.size()));
+    }
+  }
+  void take_block(const Seq& q) {
+    if constexpr (Pool::has_ids) {
+      s_.pool.take(1, s_.tables.at(q.table) + computed(q) / block_size_);
+    } else {
+      s_.pool.take(1);
+    }
+  }
+
+  // Publishes the blocks that the next step's tokens fill, as far as others share their keys.
+  void publish_blocks() {
+    if constexpr (Pool::has_cache) {
+      auto& who = publishers_[static_cast<std::size_t>(step_mod_)];
+      std::size_t kept = 0;
+      for (const OrderedId x : who) {
+        const RequestId r = id_of(x);
+        const Seq& q = s_.seqs[r];
+        const std::int64_t j = computed(q) / block_size_;
+        if (j >= q.shared) continue;
+        s_.pool.publish(s_.tables.at(q.table)[j], s_.requests.keys.of(r)[j]);
+        if (j + 1 < q.shared) who[kept++] = x;
+      }
+      who.resize(kept);
+    }
+  }
+
+  // Appends to `out` those whose last token was sampled by the step just advanced; they have left.
+  void collect_finished(std::vector<OrderedId>& out) {
+    wheel_.drain(s_.seqs, step_, [&](RequestId r) {
+      Seq& q = s_.seqs[r];
+      const std::int64_t left = q.limit - (computed(q) + 1);
+      if (left > 0) {
+        wheel_.insert(s_.seqs, r, step_, step_ + left);
+        return;
+      }
+      leave(r);
+      out.push_back(ordered(q, r));
+    });
+  }
+
+ private:
+  [[nodiscard]] std::size_t bucket(std::int64_t ahead) const {
+    const std::int64_t m = (step_mod_ + ahead) % block_size_;
+    return static_cast<std::size_t>(m < 0 ? m + block_size_ : m);
+  }
+  void write_out(Seq& q, std::int64_t c) {
+    q.computed = static_cast<std::int32_t>(c);
+    q.known = static_cast<std::int32_t>(c + 1);
+    q.blocks = static_cast<std::int32_t>(ceil_div(c, block_size_));
+    q.published = s_.cfg.prefix_caching ? static_cast<std::int32_t>(c / block_size_) : 0;
+    q.lazy = false;
+    q.chunking = false;
+  }
+
+  SchedulerState<Pool>& s_;
+  std::int64_t block_size_;
+  std::int64_t count_ = 0;
+  std::int64_t context_ = 0;
+  std::int64_t step_ = 0;
+  std::int64_t step_mod_ = 0;  // step_ modulo block size
+  FinishWheel wheel_;
+  std::vector<std::vector<OrderedId>> takers_;      // by the step modulo block size that needs
+  std::vector<std::vector<OrderedId>> publishers_;  // a block, fills a shared block
+};
+
+}  // namespace kvsim

@@ -1,0 +1,318 @@
+// State of a continuous-batching scheduler and the operations that both the step-by-step definition
+// (definition.hpp) and the lazy path (lazy.hpp) are made of: SCHEDULER.md sections 2, 4, 5, 6.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/kv/block_pool.hpp"
+#include "kvsim/kv/count_pool.hpp"
+#include "kvsim/kv/table_store.hpp"
+#include "kvsim/scheduler/config.hpp"
+#include "kvsim/scheduler/waiting_queue.hpp"
+#include "kvsim/server/ledger.hpp"
+#include "kvsim/workload/request_table.hpp"
+
+namespace kvsim {
+
+using RequestId = std::uint32_t;
+
+// One request in the scheduler. T = known, C = computed in the rules' notation.
+struct Seq {
+  std::int32_t prompt = 0;
+  std::int32_t limit = 0;     // T at which it stops
+  std::int32_t known = 0;     // T: prompt + outputs so far
+  std::int32_t computed = 0;  // C: tokens whose KV is present or being produced
+  std::int32_t blocks = 0;    // length of its block table
+  std::int32_t published = 0; // leading blocks that have a key
+  std::int32_t shared = 0;    // leading keys that other requests have too
+  std::int32_t drafts = 0;    // proposed, for its next step
+  std::int32_t preemptions = 0;
+  std::uint32_t order = 0;    // admissions so far when it was admitted: its place in `running`
+  std::uint32_t table = 0;    // TableStore handle while it holds blocks
+  std::uint32_t next = 0;     // lazy path: chain of the finish wheel
+  std::uint32_t kept = 0;     // leading blocks that a resumption found in the private index
+  bool live = false;          // admitted and not finished: its `running` entry is valid
+  bool chunking = false;
+  bool lazy = false;          // held by the lazy path
+};
+
+// An entry of a step's plan.
+struct Entry {
+  RequestId id;
+  std::int32_t computed;  // before the step
+  std::int32_t tokens;
+  std::int32_t drafts;
+  std::int32_t blocks_before;  // 0 for new and resumed: the whole table is news
+  std::uint8_t kind;           // 0 new, 1 resumed, 2 running
+  bool padded;                 // the drafts are the scheduler's own padding
+};
+
+struct Preempted {
+  RequestId id;
+  std::int32_t computed;
+};
+
+// Why the waiting loop ended.
+enum class Admission : std::uint8_t { empty, slots, budget, memory, unchunked, deferred, preempted };
+
+template <class Pool>
+struct SchedulerState {
+  SchedulerState(const SchedulerConfig& config, const RequestTable& table)
+      : cfg(config),
+        requests(table),
+        pool(config.num_gpu_blocks, config.block_size),
+        waiting(config.priority),
+        seqs(static_cast<std::size_t>(table.size())) {
+    if constexpr (Pool::has_cache) {
+      if (cfg.prefix_caching) pool.use_shared_keys(table.keys.num_shared_keys);
+    }
+  }
+
+  SchedulerConfig cfg;
+  const RequestTable& requests;
+  Pool pool;
+  TableStore tables;
+  WaitingQueue waiting;
+  std::vector<Seq> seqs;
+  std::vector<RequestId> running;  // in order of admission; may hold finished ones (not live)
+  std::int64_t num_running = 0;
+  std::uint32_t admissions = 0;
+
+  // This call of schedule().
+  std::vector<Entry> plan;
+  std::vector<Preempted> preempted;
+  std::vector<BlockPool::Block> hits;
+  std::int64_t threshold = 0;
+  bool carried = false;
+  bool admitted_prefill = false;
+  Admission admission_end = Admission::empty;
+  // prefill_schedule_interval (rules, section 8).
+  std::int64_t executed = 0;
+  std::int64_t last_prefill = -cfg.prefill_interval;
+  bool bound = false;
+
+  void add(RequestId r) {
+    Seq& s = seqs[r];
+    s.prompt = s.known = requests.prompt_tokens[r];
+    const std::int64_t stop =
+        static_cast<std::int64_t>(s.prompt) + requests.output_tokens[r];
+    s.limit = static_cast<std::int32_t>(stop < cfg.max_model_len ? stop : cfg.max_model_len);
+    if (cfg.prefix_caching) s.shared = static_cast<std::int32_t>(requests.keys.count(r));
+    waiting.push(waiting_entry(r));
+  }
+
+  [[nodiscard]] std::int32_t priority_of(RequestId r) const {
+    return requests.priority.empty() ? 0 : requests.priority[r];
+  }
+  [[nodiscard]] WaitingQueue::Entry waiting_entry(RequestId r) const {
+    return {priority_of(r), r, cfg.priority ? ledger->arrival_ns(r) : 0};
+  }
+
+  // Longest chunk in this step (section 3): none for a request that is alone.
+  void set_threshold() {
+    const std::int64_t eligible = num_running + static_cast<std::int64_t>(waiting.size());
+    threshold = eligible > 1 ? cfg.threshold : 0;
+    if (threshold > 0 && cfg.threshold_adaptive) {
+      threshold = std::max(threshold, cfg.budget / eligible);
+    }
+  }
+
+  [[nodiscard]] BlockPool::Block* table(const Seq& s) { return tables.at(s.table); }
+  [[nodiscard]] const BlockPool::Block* table(const Seq& s) const { return tables.at(s.table); }
+  [[nodiscard]] std::uint32_t table_capacity(const Seq& s) const {
+    const std::int64_t most =
+        std::min<std::int64_t>(static_cast<std::int64_t>(s.limit) + 2 * cfg.drafts + 1,
+                               cfg.max_model_len + 1);
+    return static_cast<std::uint32_t>(ceil_div(most, cfg.block_size) + 1);
+  }
+
+  // Appends n blocks; the caller has tested that they are there.
+  void append_blocks(Seq& s, std::int64_t n) {
+    if constexpr (Pool::has_ids) {
+      pool.take(n, table(s) + s.blocks);
+    } else {
+      pool.take(n);
+    }
+    s.blocks += static_cast<std::int32_t>(n);
+  }
+
+  // Publishes the keys of the full blocks among the first x tokens (section 6).
+  void publish(RequestId r, Seq& s, std::int64_t x) {
+    if constexpr (Pool::has_cache) {
+      if (!cfg.prefix_caching) return;
+      const auto full = static_cast<std::int32_t>(std::min<std::int64_t>(x, s.known) / cfg.block_size);
+      const std::int32_t end = std::min(full, s.shared);
+      if (s.published < end) {
+        const std::uint32_t* keys = requests.keys.of(r);
+        for (std::int32_t j = s.published; j < end; ++j) pool.publish(table(s)[j], keys[j]);
+      }
+      s.published = std::max(s.published, full);
+    }
+  }
+
+  // Longest cached prefix of a waiting request: hit blocks in `hits`; returns how many of them are
+  // free (they would leave the free queue).
+  std::int64_t lookup(RequestId r, const Seq& s) {
+    hits.clear();
+    std::int64_t evictable = 0;
+    if constexpr (Pool::has_cache) {
+      if (!cfg.prefix_caching) return 0;
+      const std::int64_t most = (s.known - 1) / cfg.block_size;
+      const std::int64_t end = std::min<std::int64_t>(most, s.shared);
+      const std::uint32_t* keys = requests.keys.of(r);
+      std::int64_t j = 0;
+      for (; j < end; ++j) {
+        const auto block = pool.find(keys[j]);
+        if (block == 0) return evictable;
+        if (!pool.in_use(block)) ++evictable;
+        hits.push_back(block);
+      }
+      if (s.preemptions == 0) return evictable;
+      for (; j < most; ++j) {
+        const auto block = pool.find_private(r, j);
+        if (block == 0) return evictable;
+        ++evictable;
+        hits.push_back(block);
+      }
+    }
+    return evictable;
+  }
+
+  void take_hits(Seq& s) {
+    if constexpr (Pool::has_cache) {
+      BlockPool::Block* t = table(s);
+      for (std::size_t j = 0; j < hits.size(); ++j) {
+        t[j] = hits[j];
+        if (static_cast<std::int32_t>(j) < s.shared) {
+          pool.share(hits[j]);
+        } else {
+          pool.revive_private(hits[j]);
+        }
+      }
+    }
+    s.blocks = s.published = static_cast<std::int32_t>(hits.size());
+    s.kept = static_cast<std::uint32_t>(hits.size());
+  }
+
+  void open_table(Seq& s) {
+    if constexpr (Pool::has_ids) s.table = tables.allocate(table_capacity(s));
+    s.blocks = 0;
+    s.published = 0;
+  }
+
+  void free_blocks(const Seq& s) {
+    if constexpr (Pool::has_ids) {
+      const std::int32_t shared = std::min(s.shared, s.published);
+      pool.give(table(s), s.blocks, s.published, shared);
+      tables.release(s.table, table_capacity(s));
+    } else {
+      pool.give(s.blocks);
+    }
+  }
+
+  // Recompute preemption (section 5). The caller has taken r out of `running` or marks it so.
+  void preempt(RequestId r) {
+    Seq& s = seqs[r];
+    preempted.push_back({r, s.computed});
+    if constexpr (Pool::has_cache) {
+      if (cfg.prefix_caching) {
+        const std::int64_t from = std::max<std::int64_t>(s.shared, s.kept);
+        pool.keep_private(r, table(s), from, s.published);
+      }
+    }
+    free_blocks(s);
+    s.blocks = s.published = s.computed = s.drafts = 0;
+    s.live = false;
+    ++s.preemptions;
+    --num_running;
+    ledger->preempted(r);
+    waiting.push_preempted(waiting_entry(r));
+  }
+
+  void finish(RequestId r) {
+    Seq& s = seqs[r];
+    if constexpr (Pool::has_cache) {
+      if (cfg.prefix_caching && s.preemptions > 0) pool.forget_private(r);
+    }
+    free_blocks(s);
+    s.live = false;
+    --num_running;
+    ledger->finished(r, s.known - s.prompt);
+  }
+
+  // The waiting loop (section 3.2). B and I are the budgets that the running loop left, whose
+  // entries stand in `plan`.
+  void admit(std::int64_t B, std::int64_t I, bool defer);
+
+  // The last running request, FCFS's victim.
+  RequestId last_running() {
+    while (!seqs[running.back()].live) running.pop_back();
+    return running.back();
+  }
+
+  Ledger* ledger = nullptr;
+};
+
+template <class Pool>
+void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
+  const std::int64_t k = cfg.drafts;
+  const std::int64_t D = cfg.draft_slots;
+  const bool ran = !plan.empty();
+  for (;;) {
+    if (B <= 0) return void(admission_end = Admission::budget);
+    if (waiting.empty()) return void(admission_end = Admission::empty);
+    if (I <= D) return void(admission_end = Admission::budget);
+    if (num_running >= cfg.active) return void(admission_end = Admission::slots);
+    const RequestId r = waiting.head();
+    Seq& s = seqs[r];
+    const std::int64_t evictable = lookup(r, s);
+    const auto have = static_cast<std::int64_t>(hits.size());
+    const std::int64_t h = have * cfg.block_size;
+    if (defer && h < s.known - 1) return void(admission_end = Admission::deferred);
+    const std::int64_t cap = std::min(B, I - D);
+    std::int64_t n = s.known - h;
+    std::int64_t padding = 0;
+    if (k > 0 && n == 1 && !carried && (ran || h > 0) && h + (1 + k) + 1 <= cfg.max_model_len) {
+      if (1 + k > cap) return void(admission_end = Admission::budget);
+      n = 1 + k;
+      padding = k;
+    }
+    if (threshold > 0 && threshold < n) n = threshold;
+    if (!cfg.chunked_prefill && n > cap) return void(admission_end = Admission::unchunked);
+    n = std::min(n, cap);
+
+    const std::int64_t spare = pool.free() - evictable - (num_running > 0 ? cfg.watermark_blocks : 0);
+    const auto blocks_for = [&](std::int64_t tokens) {
+      return std::max<std::int64_t>(ceil_div(tokens, cfg.block_size) - have, 0);
+    };
+    if (cfg.reserve_full &&
+        blocks_for(std::min<std::int64_t>(s.known, cfg.max_model_len)) > spare) {
+      return void(admission_end = Admission::memory);
+    }
+    const std::int64_t take = blocks_for(std::min(h + n + cfg.lookahead, cfg.max_model_len));
+    if (take > spare) return void(admission_end = Admission::memory);
+
+    waiting.pop();
+    open_table(s);
+    take_hits(s);
+    append_blocks(s, take);
+    s.computed = static_cast<std::int32_t>(h);
+    publish(r, s, h + n);
+    s.live = true;
+    s.order = admissions++;
+    running.push_back(r);
+    ++num_running;
+    B -= n;
+    I -= n + D;
+    if (h < s.known - 1) admitted_prefill = true;
+    const bool resumed = s.preemptions > 0;
+    ledger->admitted(r, h, s.known, resumed);
+    plan.push_back({r, static_cast<std::int32_t>(h), static_cast<std::int32_t>(n),
+                    static_cast<std::int32_t>(padding), 0,
+                    static_cast<std::uint8_t>(resumed ? 1 : 0), padding > 0});
+  }
+}
+
+}  // namespace kvsim

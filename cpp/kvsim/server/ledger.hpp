@@ -1,0 +1,118 @@
+// Books of a run: what happened to each request and when, and where its time went. Running sums of
+// the steps' terms make each request's waterfall O(1) per admission, preemption and finish.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kvsim/result.hpp"
+#include "kvsim/workload/request_table.hpp"
+
+namespace kvsim {
+
+class Ledger {
+ public:
+  Ledger(const RequestTable& table, bool waterfall);
+
+  // The clock: the start of a step while it is scheduled, its end while its output is processed.
+  [[nodiscard]] Ns now() const { return now_; }
+  void set_clock(Ns t) { now_ = t; }
+  void end_step(const Terms& terms) {
+    totals.terms += terms;
+    now_ += terms.total();
+  }
+
+  [[nodiscard]] Ns arrival_ns(std::uint32_t r) const { return columns.arrival_ns[r]; }
+  [[nodiscard]] Ns last_token_ns(std::uint32_t r) const { return last_token_ns_[r]; }
+  void set_last_token(std::uint32_t r, Ns t) { last_token_ns_[r] = t; }
+
+  void arrived(std::uint32_t r, Ns arrival) { columns.arrival_ns[r] = arrival; }
+
+  void admitted(std::uint32_t r, std::int64_t hit_tokens, std::int64_t known, bool resumed) {
+    if (!resumed) {
+      columns.scheduled_ns[r] = now_;
+      columns.cached_tokens[r] = static_cast<std::int32_t>(hit_tokens);
+      totals.prefix_query_tokens += known;
+      totals.prefix_hit_tokens += hit_tokens;
+      if (waterfall_) open_terms(r);
+    } else if (waterfall_) {
+      columns.preempted_ns[r] += now_ - mark_ns(r);
+      mark_ns(r) = now_;
+      redoing_[r] = 1;
+    }
+  }
+
+  // The request has all its known tokens computed and samples. `gap` counts as one ITL unless this
+  // is its first token.
+  void sampled_alone(std::uint32_t r, bool first) {
+    if (first) {
+      columns.first_token_ns[r] = now_;
+    } else {
+      itl.add(now_ - last_token_ns_[r], 1);
+    }
+    last_token_ns_[r] = now_;
+    if (waterfall_ && redoing_[r] != 0) end_redo(r);
+  }
+  void first_token(std::uint32_t r) { columns.first_token_ns[r] = now_; }
+  [[nodiscard]] bool redoing(std::uint32_t r) const { return waterfall_ && redoing_[r] != 0; }
+  void end_redo(std::uint32_t r) {
+    columns.redo_ns[r] += now_ - mark_ns(r);
+    redoing_[r] = 0;
+    open_terms(r);
+  }
+
+  void preempted(std::uint32_t r) {
+    ++totals.preemptions;
+    ++columns.num_preemptions[r];
+    if (!waterfall_) return;
+    if (redoing_[r] != 0) {
+      columns.redo_ns[r] += now_ - mark_ns(r);
+      redoing_[r] = 0;
+    } else {
+      close_terms(r);
+    }
+    mark_ns(r) = now_;
+  }
+
+  void finished(std::uint32_t r, std::int64_t outputs) {
+    if (waterfall_) close_terms(r);
+    columns.finish_ns[r] = now_;
+    columns.output_tokens[r] = static_cast<std::int32_t>(outputs);
+    totals.end_ns = now_;
+    ++totals.completed;
+    totals.output_tokens += outputs;
+    sojourn_ += now_ - columns.arrival_ns[r];
+  }
+
+  // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
+  // by step, is the sum of their sojourn times.
+  void check_little() const;
+
+  RequestColumns columns;
+  RunTotals totals;
+  ItlHistogram itl;
+
+ private:
+  // Time of the last change of phase. A request that has not finished uses its finish cell for it.
+  Ns& mark_ns(std::uint32_t r) { return columns.finish_ns[r]; }
+  void open_terms(std::uint32_t r) {
+    columns.host_ns[r] -= totals.terms.host_ns;
+    columns.compute_ns[r] -= totals.terms.compute_ns;
+    columns.hbm_ns[r] -= totals.terms.hbm_ns;
+    columns.comm_ns[r] -= totals.terms.comm_ns;
+  }
+  void close_terms(std::uint32_t r) {
+    columns.host_ns[r] += totals.terms.host_ns;
+    columns.compute_ns[r] += totals.terms.compute_ns;
+    columns.hbm_ns[r] += totals.terms.hbm_ns;
+    columns.comm_ns[r] += totals.terms.comm_ns;
+  }
+
+  bool waterfall_;
+  Ns now_ = 0;
+  Int128 sojourn_ = 0;
+  std::vector<Ns> last_token_ns_;
+  std::vector<std::uint8_t> redoing_;
+};
+
+}  // namespace kvsim

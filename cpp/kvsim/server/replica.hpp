@@ -1,0 +1,221 @@
+// A token-level replica: the engine loop around the scheduler (vLLM's, synchronous), by steps or by
+// leaps. Leap and step give the same bits; replica_leap.hpp has the lazy path.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kvsim/scheduler/definition.hpp"
+#include "kvsim/scheduler/lazy.hpp"
+#include "kvsim/scheduler/livelock.hpp"
+#include "kvsim/scheduler/state.hpp"
+#include "kvsim/server/ledger.hpp"
+#include "kvsim/server/step_recorder.hpp"
+#include "kvsim/simulate.hpp"
+#include "kvsim/step_time/models.hpp"
+#include "kvsim/workload/arrival_feed.hpp"
+
+namespace kvsim {
+
+template <class Pool>
+class Replica {
+ public:
+  Replica(const SchedulerConfig& config, const StepTimeModel& model, const RequestTable& table,
+          Mode mode, Record record, bool waterfall, Control control)
+      : ledger_(table, waterfall),
+        state_(config, table),
+        definition_(state_),
+        lazy_(state_, longest_output(config, table)),
+        feed_(table),
+        recorder_(record),
+        livelock_(state_),
+        model_(model),
+        control_(control),
+        leap_(mode == Mode::leap && config.drafts == 0) {
+    state_.ledger = &ledger_;
+  }
+
+  void run();
+
+  Ledger& ledger() { return ledger_; }
+  StepRecorder& recorder() { return recorder_; }
+
+ private:
+  void add_arrivals();
+  void step();          // an ordinary step, by the definition
+  bool sparse_step();   // lazy decodes, explicit chunks and admissions; false: needs the definition
+  void leap();          // steps of lazy decodes only
+  template <class Model>
+  void leap_with(const Model& model);
+  template <class Decode>
+  bool leap_steps(const Decode& decode, std::int64_t steps);
+
+  bool go_lazy();  // true: every running request is lazy or stands in chunkers_
+  void go_explicit();
+  void finish(RequestId r) {
+    state_.finish(r);
+    feed_.finished(r, ledger_.now());
+    --unfinished_;
+    blocked_ = false;
+  }
+  void count_step(const StepShape& shape, Ns dur);
+  void record_step(const StepShape& shape, const Terms& terms);
+  void record_lazy_entries();
+  void check_progress();
+  void poll();
+
+  // sparse_step()
+  [[nodiscard]] bool sparse_allowed() const;
+  [[nodiscard]] std::int64_t chunk_tokens(const Seq& q, std::int64_t budget) const;
+  std::int64_t run_lazy_and_chunks();
+  void plan_chunk(RequestId r, std::int64_t n);
+  void preempt_last(RequestId victim);
+  void process_sparse();
+
+  static std::int64_t longest_output(const SchedulerConfig& c, const RequestTable& t) {
+    std::int64_t most = 1;
+    for (const std::int32_t n : t.output_tokens) most = n > most ? n : most;
+    return most < c.max_model_len ? most : c.max_model_len;
+  }
+  [[nodiscard]] std::int64_t used_blocks() const { return state_.pool.usable() - state_.pool.free(); }
+
+  Ledger ledger_;
+  SchedulerState<Pool> state_;
+  Definition<Pool> definition_;
+  LazyDecodes<Pool> lazy_;
+  ArrivalFeed feed_;
+  StepRecorder recorder_;
+  LivelockWatch<Pool> livelock_;
+  const StepTimeModel& model_;
+  Control control_;
+  bool leap_;
+  bool lazy_now_ = false;  // running requests are lazy or in chunkers_
+  bool blocked_ = false;   // the head of the queue cannot be admitted before something changes
+  std::int64_t unfinished_ = 0;
+  std::int64_t polls_ = 0;
+  std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
+  std::vector<OrderedId> finished_;
+  std::vector<OrderedId> takers_;
+};
+
+template <class Pool>
+void Replica<Pool>::add_arrivals() {
+  while (feed_.next_time() <= ledger_.now()) {
+    const Ns at = feed_.next_time();
+    const RequestId r = feed_.pop();
+    ledger_.arrived(r, at);
+    ledger_.totals.waiting_integral += ledger_.now() - at;
+    state_.add(r);
+    // First come, first served: who joins a queue with a blocked head changes nothing.
+    if (state_.cfg.priority || state_.cfg.threshold > 0) blocked_ = false;
+  }
+}
+
+template <class Pool>
+void Replica<Pool>::run() {
+  unfinished_ = state_.requests.size();
+  if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.next_time();
+  while (unfinished_ > 0) {
+    poll();
+    if (state_.num_running == 0 && state_.waiting.empty() && feed_.next_time() > ledger_.now()) {
+      ledger_.set_clock(feed_.next_time());
+    }
+    add_arrivals();
+    if (leap_ && (lazy_now_ || go_lazy())) {
+      const bool none_enter = state_.waiting.empty() || blocked_;
+      const bool regular = state_.cfg.prefill_interval == 1 || state_.waiting.empty();
+      if (chunkers_.empty() && none_enter && regular && lazy_.count() > 0) {
+        if (lazy_.step() > (std::int64_t{1} << 30)) {
+          go_explicit();
+          continue;
+        }
+        const std::int64_t before = ledger_.totals.steps;
+        leap();
+        if (ledger_.totals.steps > before) continue;
+      }
+      if (sparse_step()) continue;
+      go_explicit();
+    }
+    step();
+  }
+  ledger_.check_little();
+}
+
+template <class Pool>
+void Replica<Pool>::step() {
+  definition_.schedule();
+  if (state_.plan.empty()) {
+    check_progress();
+    return;
+  }
+  if (!state_.preempted.empty()) check_progress();
+  const StepShape shape = definition_.shape();
+  const Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+  if (recorder_.entries_on()) {
+    for (const Entry& e : state_.plan) {
+      const Seq& q = state_.seqs[e.id];
+      if constexpr (Pool::has_ids) {
+        recorder_.entry(e, state_.table(q) + e.blocks_before, q.blocks - e.blocks_before, 0);
+      }
+    }
+  }
+  record_step(shape, terms);
+  count_step(shape, terms.total());
+  const Ns began = ledger_.now();
+  ledger_.end_step(terms);
+  const std::int64_t completed = ledger_.totals.completed;
+  std::int64_t i = 0;
+  definition_.process(
+      began,
+      [this, &i](const Entry&, std::int32_t made) {
+        if (recorder_.entries_on()) recorder_.sampled(i++, made);
+        if (made > 0) livelock_.progress();
+      },
+      [this](RequestId r) { feed_.finished(r, ledger_.now()); });
+  unfinished_ -= ledger_.totals.completed - completed;
+  blocked_ = false;
+  if (recorder_.steps_on()) recorder_.end_step(state_.pool.free());
+}
+
+template <class Pool>
+void Replica<Pool>::count_step(const StepShape& shape, Ns dur) {
+  RunTotals& t = ledger_.totals;
+  ++t.steps;
+  t.busy_ns += dur;
+  t.scheduled_tokens += shape.tokens();
+  t.entries += shape.decode_seqs + shape.chunks;
+  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
+  const std::int64_t used = used_blocks();
+  t.max_running = std::max(t.max_running, state_.num_running);
+  t.max_waiting = std::max(t.max_waiting, waiting);
+  t.max_used_blocks = std::max(t.max_used_blocks, used);
+  t.waiting_integral += Int128{waiting} * dur;
+  t.running_integral += Int128{state_.num_running} * dur;
+  t.used_block_integral += Int128{used} * dur;
+}
+
+template <class Pool>
+void Replica<Pool>::record_step(const StepShape& shape, const Terms& terms) {
+  if (!recorder_.steps_on()) return;
+  recorder_.step({ledger_.now(), terms, shape.decode_seqs + shape.chunks, shape.tokens(),
+                  shape.context(), state_.num_running,
+                  static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
+                 state_.preempted);
+}
+
+// An empty call that preempted nobody, or one that keeps preempting, may be for ever.
+template <class Pool>
+void Replica<Pool>::check_progress() {
+  livelock_.check(feed_.exhausted());
+}
+
+template <class Pool>
+void Replica<Pool>::poll() {
+  if ((++polls_ & 1023) == 0 && control_.stop != nullptr && *control_.stop) {
+    fail(ErrorKind::cancelled, "the run was stopped");
+  }
+}
+
+}  // namespace kvsim
+
+#include "kvsim/server/replica_leap.hpp"

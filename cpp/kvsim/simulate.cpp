@@ -1,0 +1,124 @@
+#include "kvsim/simulate.hpp"
+
+#include <utility>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/metrics/stability.hpp"
+#include "kvsim/metrics/summary.hpp"
+#include "kvsim/server/replica.hpp"
+#include "kvsim/workload/build.hpp"
+
+namespace kvsim {
+namespace {
+
+struct Setup {
+  const ModelSpec* model = nullptr;
+  const GpuSpec* gpu = nullptr;
+  KvBudget budget;
+  SchedulerConfig config;
+};
+
+std::int64_t resolve_max_model_len(const Scenario& s, const ModelSpec* model) {
+  if (s.engine.max_model_len) return *s.engine.max_model_len;
+  if (model != nullptr) return model->max_position_embeddings;
+  fail(ErrorKind::config,
+       "engine.max_model_len: got null without a model; allowed: a number of tokens, or name a "
+       "model whose longest context is taken");
+}
+
+Setup prepare(const Scenario& s, const Inputs& in) {
+  Setup setup;
+  if (s.model) setup.model = &in.catalog->model(*s.model, "model");
+  if (s.gpu) setup.gpu = &in.catalog->gpu(*s.gpu, "gpu");
+  const std::int64_t max_len = resolve_max_model_len(s, setup.model);
+  setup.budget = compute_kv_budget(s.engine, setup.model, setup.gpu, s.tensor_parallel_size,
+                                   s.weight_dtype, s.kv_cache_dtype);
+  setup.config = SchedulerConfig::from(s.engine, setup.budget.num_gpu_blocks, max_len);
+  return setup;
+}
+
+// Requests that vLLM would refuse or never finish.
+void check_requests(const RequestTable& t, const SchedulerConfig& c) {
+  for (std::int64_t r = 0; r < t.size(); ++r) {
+    const std::int64_t prompt = t.prompt_tokens[static_cast<std::size_t>(r)];
+    if (prompt + 1 > c.max_model_len) {
+      fail(ErrorKind::config, "workload: request " + std::to_string(r) + " has a prompt of " +
+                                  std::to_string(prompt) +
+                                  " tokens; allowed: at most engine.max_model_len - 1 = " +
+                                  std::to_string(c.max_model_len - 1));
+    }
+    const std::int64_t last =
+        std::min(prompt + t.output_tokens[static_cast<std::size_t>(r)], c.max_model_len) - 1;
+    const std::int64_t need = ceil_div(last, c.block_size);
+    if (need > c.num_gpu_blocks - 1) {
+      fail(ErrorKind::infeasible,
+           "engine.num_gpu_blocks: request " + std::to_string(r) + " needs " +
+               std::to_string(need) + " KV blocks for its " + std::to_string(last) +
+               " tokens, but only " + std::to_string(c.num_gpu_blocks - 1) +
+               " are usable (num_gpu_blocks - 1)");
+    }
+  }
+}
+
+// Columns that the engine does not need while it runs.
+void complete_columns(RequestColumns& c, const RequestTable& t, bool waterfall) {
+  c.prompt_tokens = t.prompt_tokens;
+  c.finish_reason.assign(t.prompt_tokens.size(), static_cast<std::uint8_t>(FinishReason::length));
+  if (!waterfall) return;
+  c.queue_ns.resize(t.prompt_tokens.size());
+  for (std::size_t r = 0; r < c.queue_ns.size(); ++r) {
+    c.queue_ns[r] = c.scheduled_ns[r] - c.arrival_ns[r];
+  }
+}
+
+template <class Pool>
+void run_replica(const Scenario& s, const Inputs& in, const Setup& setup, const StepTimeModel& model,
+                 const RequestTable& requests, Result& result) {
+  Replica<Pool> replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall,
+                        in.control);
+  replica.run();
+  result.totals = replica.ledger().totals;
+  result.itl = std::move(replica.ledger().itl);
+  result.requests = std::move(replica.ledger().columns);
+  result.steps = std::move(replica.recorder().steps);
+  result.entries = std::move(replica.recorder().entries);
+}
+
+}  // namespace
+
+Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
+  const Setup setup = prepare(s, in);
+  check_requests(requests, setup.config);
+  const StepTimeContext context{setup.model,
+                                setup.gpu,
+                                s.tensor_parallel_size,
+                                s.weight_dtype,
+                                s.kv_cache_dtype,
+                                setup.config.budget,
+                                s.engine.max_num_seqs,
+                                setup.budget.num_gpu_blocks,
+                                setup.config.block_size};
+  const StepTimeModel model = make_step_time(s.step_time, context);
+  Result result;
+  result.kv_budget = setup.budget;
+  // Identities matter to prefix caching and to who records them; else a count is enough.
+  if (s.engine.enable_prefix_caching || s.record == Record::all) {
+    run_replica<BlockPool>(s, in, setup, model, requests, result);
+  } else {
+    run_replica<CountPool>(s, in, setup, model, requests, result);
+  }
+  result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
+  result.totals.block_size = setup.config.block_size;
+  for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
+  complete_columns(result.requests, requests, s.record_waterfall);
+  summarize(s, result);
+  if (s.record == Record::summary) result.requests = RequestColumns{};
+  return result;
+}
+
+Result simulate(const Scenario& s, const Inputs& in) {
+  const bool keys = s.engine.enable_prefix_caching;
+  return simulate(s, in, build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys));
+}
+
+}  // namespace kvsim
