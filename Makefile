@@ -65,12 +65,12 @@ demo: build ## answer the main question on a real trace; pictures in out/
 test: test-cpp test-sanitize test-py lint ## C++ tests (also sanitized), Python tests, linters
 
 test-cpp: $(VENV)/.base
-	@$(CONFIGURE) -B $(BUILD)/check -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON
+	@$(CONFIGURE) -B $(BUILD)/check -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON > /dev/null
 	@$(CMAKE) --build $(BUILD)/check --parallel $(JOBS) --target kvsim_tests -- --quiet
 	$(BUILD)/check/kvsim_tests
 
 test-sanitize: $(VENV)/.base
-	@$(CONFIGURE) -B $(BUILD)/sanitize -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON -DKVSIM_SANITIZE=ON
+	@$(CONFIGURE) -B $(BUILD)/sanitize -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON -DKVSIM_SANITIZE=ON > /dev/null
 	@$(CMAKE) --build $(BUILD)/sanitize --parallel $(JOBS) --target kvsim_tests -- --quiet
 	UBSAN_OPTIONS=print_stacktrace=1 $(BUILD)/sanitize/kvsim_tests
 
