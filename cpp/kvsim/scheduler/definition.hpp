@@ -14,7 +14,10 @@ namespace kvsim {
 template <class Pool>
 class Definition {
  public:
-  explicit Definition(SchedulerState<Pool>& state) : s_(state) {}
+  explicit Definition(SchedulerState<Pool>& state)
+      : s_(state),
+        block_size_(static_cast<std::int32_t>(state.cfg.block_size)),
+        plain_(state.cfg.drafts == 0 && !state.cfg.prefix_caching) {}
 
   // Fills state.plan and state.preempted.
   void schedule() {
@@ -35,11 +38,7 @@ class Definition {
   }
 
   // Work of the planned step, for the step-time model; chunks in scheduling order.
-  [[nodiscard]] StepShape shape() const {
-    StepShape shape;
-    for (const Entry& e : s_.plan) add_to(shape, e, s_.seqs[e.id]);
-    return shape;
-  }
+  [[nodiscard]] const StepShape& shape() const { return shape_; }
   static void add_to(StepShape& shape, const Entry& e, const Seq& q) {
     if (q.known - e.computed == 1) {
       ++shape.decode_seqs;
@@ -58,7 +57,8 @@ class Definition {
   template <class OnEntry, class OnFinish>
   void process(Ns began, OnEntry&& on_entry, OnFinish&& on_finish) {
     Ledger& ledger = *s_.ledger;
-    const Ns dur = ledger.now() - began;
+    const Ns now = ledger.now();
+    const Ns dur = now - began;
     std::uint64_t regular = 0;
     bool finished = false;
     for (const Entry& e : s_.plan) {
@@ -70,7 +70,7 @@ class Definition {
       const bool first = q.known == q.prompt;
       if (!first && ledger.last_token_ns(e.id) == began && !ledger.redoing(e.id)) {
         ++regular;
-        ledger.set_last_token(e.id, ledger.now());
+        ledger.set_last_token(e.id, now);
       } else {
         ledger.sampled_alone(e.id, first);
       }
@@ -102,8 +102,11 @@ class Definition {
   void run_running(bool defer) {
     const std::int64_t D = s_.cfg.draft_slots;
     p_ = 0;
+    planned_ = 0;
+    s_.plan.resize(s_.running.size());
     while (p_ < s_.running.size() && B_ > 0) {
-      if (I_ <= D) break;
+      if (plain_) plan_plain_decodes();
+      if (I_ <= D || B_ <= 0 || p_ == s_.running.size()) break;
       const RequestId r = s_.running[p_];
       Seq& q = s_.seqs[r];
       if (defer && q.chunking) {
@@ -118,24 +121,45 @@ class Definition {
         continue;
       }
       const std::int64_t slots = std::min(q.computed + n + s_.cfg.lookahead, s_.cfg.max_model_len);
-      const std::int64_t need =
-          std::max<std::int64_t>(ceil_div(slots, s_.cfg.block_size) - q.blocks, 0);
+      const std::int64_t need = s_.blocks_needed(q, slots);
       if (need > s_.pool.free() && !make_room(r, need)) {
         if (!s_.cfg.priority) break;
         continue;
       }
       const std::int32_t before = q.blocks;
-      s_.append_blocks(q, need);
+      if (need > 0) s_.append_blocks(q, need);
       s_.publish(r, q, q.computed + n);
       B_ -= n;
       I_ -= n + D;
       s_.carried = s_.carried || q.chunking;
       const std::int64_t drafts = std::clamp<std::int64_t>(n + q.computed - q.known, 0, q.drafts);
       q.drafts = 0;
-      s_.plan.push_back({r, q.computed, static_cast<std::int32_t>(n),
-                         static_cast<std::int32_t>(drafts), before, 2, false});
+      s_.plan[planned_++] = {r, q.computed, static_cast<std::int32_t>(n),
+                             static_cast<std::int32_t>(drafts), before, 2, false};
       ++p_;
     }
+    s_.plan.resize(planned_);
+  }
+
+  // The common case of the loop's body: one token for decodes that have a slot for it and publish
+  // nothing; every limit of the body leaves n = 1 then.
+  void plan_plain_decodes() {
+    const RequestId* running = s_.running.data();
+    Entry* plan = s_.plan.data();
+    std::size_t p = p_;
+    std::size_t planned = planned_;
+    const std::size_t most =
+        std::min(s_.running.size(), p + static_cast<std::size_t>(std::max<std::int64_t>(B_, 0)));
+    for (; p < most; ++p) {
+      const Seq& q = s_.seqs[running[p]];
+      if (q.known - q.computed != 1 || q.chunking || q.computed >= q.blocks * block_size_) break;
+      plan[planned++] = {running[p], q.computed, 1, 0, q.blocks, 2, false};
+    }
+    const auto done = static_cast<std::int64_t>(p - p_);
+    B_ -= done;
+    I_ -= done;
+    p_ = p;
+    planned_ = planned;
   }
 
   // Preempts until `need` blocks are free; false if r itself was the victim.
@@ -172,21 +196,38 @@ class Definition {
     s_.running.erase(at);
     if (place >= p_) return;
     --p_;
-    const auto planned = std::find_if(s_.plan.begin(), s_.plan.end(),
+    const auto end = s_.plan.begin() + static_cast<std::ptrdiff_t>(planned_);
+    const auto planned = std::find_if(s_.plan.begin(), end,
                                       [victim](const Entry& e) { return e.id == victim; });
-    if (planned == s_.plan.end()) return;
+    if (planned == end) return;
     B_ += planned->tokens;
     I_ += planned->tokens + s_.cfg.draft_slots;
-    s_.plan.erase(planned);
+    std::move(planned + 1, end, planned);
+    --planned_;
   }
 
   // Section 3.3: C advances before the model has run.
   void commit() {
+    StepShape shape;
+    std::int64_t plain = 0;  // plain decodes, kept apart from the rest for speed
+    std::int64_t plain_context = 0;
     for (const Entry& e : s_.plan) {
       Seq& q = s_.seqs[e.id];
       q.computed += e.tokens;
+      if (plain_ && q.computed == q.known && e.tokens == 1 && q.known > q.prompt) {
+        q.chunking = false;
+        ++plain;
+        plain_context += q.computed;
+        continue;
+      }
       q.chunking = q.computed < q.known;
+      add_to(shape, e, q);
     }
+    shape.decode_seqs += plain;
+    shape.decode_tokens += plain;
+    shape.sampled += plain;
+    shape.decode_context += plain_context;
+    shape_ = shape;
     if (s_.plan.empty()) return;
     ++s_.executed;
     if (s_.carried || s_.admitted_prefill) s_.last_prefill = s_.executed;
@@ -223,9 +264,13 @@ class Definition {
   }
 
   SchedulerState<Pool>& s_;
+  std::int32_t block_size_;
+  bool plain_;  // a decode is one token and publishes nothing
+  StepShape shape_;
   std::int64_t B_ = 0;
   std::int64_t I_ = 0;
-  std::size_t p_ = 0;
+  std::size_t p_ = 0;        // place in `running`
+  std::size_t planned_ = 0;  // entries of the plan so far
 };
 
 }  // namespace kvsim

@@ -20,22 +20,22 @@ using RequestId = std::uint32_t;
 
 // One request in the scheduler. T = known, C = computed in the rules' notation.
 struct Seq {
-  std::int32_t prompt = 0;
-  std::int32_t limit = 0;     // T at which it stops
   std::int32_t known = 0;     // T: prompt + outputs so far
   std::int32_t computed = 0;  // C: tokens whose KV is present or being produced
+  std::int32_t limit = 0;     // T at which it stops
+  std::int32_t prompt = 0;
   std::int32_t blocks = 0;    // length of its block table
   std::int32_t published = 0; // leading blocks that have a key
-  std::int32_t shared = 0;    // leading keys that other requests have too
   std::int32_t drafts = 0;    // proposed, for its next step
-  std::int32_t preemptions = 0;
-  std::uint32_t order = 0;    // admissions so far when it was admitted: its place in `running`
-  std::uint32_t table = 0;    // TableStore handle while it holds blocks
-  std::uint32_t next = 0;     // lazy path: chain of the finish wheel
-  std::uint32_t kept = 0;     // leading blocks that a resumption found in the private index
   bool live = false;          // admitted and not finished: its `running` entry is valid
   bool chunking = false;
   bool lazy = false;          // held by the lazy path
+  std::uint32_t order = 0;    // admissions so far when it was admitted: its place in `running`
+  std::uint32_t table = 0;    // TableStore handle while it holds blocks
+  std::uint32_t next = 0;     // lazy path: chain of the finish wheel
+  std::int32_t shared = 0;    // leading keys that other requests have too
+  std::uint32_t kept = 0;     // leading blocks that a resumption found in the private index
+  std::int32_t preemptions = 0;
 };
 
 // An entry of a step's plan.
@@ -128,6 +128,12 @@ struct SchedulerState {
     return static_cast<std::uint32_t>(ceil_div(most, cfg.block_size) + 1);
   }
 
+  // Blocks that r lacks for its first `slots` tokens. The division is rarely needed.
+  [[nodiscard]] std::int64_t blocks_needed(const Seq& s, std::int64_t slots) const {
+    if (slots <= s.blocks * cfg.block_size) return 0;
+    return ceil_div(slots, cfg.block_size) - s.blocks;
+  }
+
   // Appends n blocks; the caller has tested that they are there.
   void append_blocks(Seq& s, std::int64_t n) {
     if constexpr (Pool::has_ids) {
@@ -141,7 +147,7 @@ struct SchedulerState {
   // Publishes the keys of the full blocks among the first x tokens (section 6).
   void publish(RequestId r, Seq& s, std::int64_t x) {
     if constexpr (Pool::has_cache) {
-      if (!cfg.prefix_caching) return;
+      if (!cfg.prefix_caching || x < (s.published + 1) * cfg.block_size) return;
       const auto full = static_cast<std::int32_t>(std::min<std::int64_t>(x, s.known) / cfg.block_size);
       const std::int32_t end = std::min(full, s.shared);
       if (s.published < end) {

@@ -149,7 +149,7 @@ void Replica<Pool>::step() {
     return;
   }
   if (!state_.preempted.empty()) check_progress();
-  const StepShape shape = definition_.shape();
+  const StepShape& shape = definition_.shape();
   const Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
   if (recorder_.entries_on()) {
     for (const Entry& e : state_.plan) {

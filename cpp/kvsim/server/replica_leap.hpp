@@ -169,7 +169,7 @@ bool Replica<Pool>::sparse_allowed() const {
     wish += chunk_tokens(q, state_.cfg.max_model_len);
     const std::int64_t n = chunk_tokens(q, budget);
     budget -= n;
-    blocks += std::max<std::int64_t>(ceil_div(q.computed + n, state_.cfg.block_size) - q.blocks, 0);
+    blocks += state_.blocks_needed(q, q.computed + n);
   }
   if (state_.cfg.priority && blocks > state_.pool.free()) return false;
   if (chunkers_.empty()) return true;
@@ -187,8 +187,7 @@ bool Replica<Pool>::sparse_allowed() const {
 template <class Pool>
 void Replica<Pool>::plan_chunk(RequestId r, std::int64_t n) {
   Seq& q = state_.seqs[r];
-  const std::int64_t need =
-      std::max<std::int64_t>(ceil_div(q.computed + n, state_.cfg.block_size) - q.blocks, 0);
+  const std::int64_t need = state_.blocks_needed(q, q.computed + n);
   const std::int32_t before = q.blocks;
   state_.append_blocks(q, need);
   state_.publish(r, q, q.computed + n);
@@ -214,6 +213,7 @@ void Replica<Pool>::preempt_last(RequestId victim) {
 template <class Pool>
 std::int64_t Replica<Pool>::run_lazy_and_chunks() {
   std::int64_t spent = 0;
+  bool published = !lazy_.publishes_next();
   takers_ = lazy_.takers();
   takers_.insert(takers_.end(), chunkers_.begin(), chunkers_.end());
   std::inplace_merge(takers_.begin(),
@@ -225,9 +225,13 @@ std::int64_t Replica<Pool>::run_lazy_and_chunks() {
     std::int64_t n = 1;
     std::int64_t need = 1;
     if (!q.lazy) {
+      // Blocks with equal keys are found in order of publication: decodes stand before chunks
+      // (sparse_allowed), and no decode is preempted any more once a chunk's turn has come.
+      if (!published) lazy_.publish_blocks();
+      published = true;
       n = chunk_tokens(q, state_.cfg.budget - lazy_.count() - spent);
       if (n <= 0) continue;
-      need = std::max<std::int64_t>(ceil_div(q.computed + n, state_.cfg.block_size) - q.blocks, 0);
+      need = state_.blocks_needed(q, q.computed + n);
     }
     while (need > state_.pool.free()) {
       const RequestId victim = state_.last_running();
@@ -242,6 +246,7 @@ std::int64_t Replica<Pool>::run_lazy_and_chunks() {
       spent += n;
     }
   }
+  if (!published) lazy_.publish_blocks();
   return state_.cfg.budget - lazy_.count() - spent;
 }
 
@@ -253,7 +258,6 @@ bool Replica<Pool>::sparse_step() {
   state_.preempted.clear();
   state_.carried = state_.admitted_prefill = false;
   const std::int64_t left = run_lazy_and_chunks();
-  if (lazy_.publishes_next()) lazy_.publish_blocks();
   state_.carried = !state_.plan.empty();
   if (state_.preempted.empty()) {
     state_.admit(left, left, false);
