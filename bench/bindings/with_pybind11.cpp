@@ -7,8 +7,7 @@ namespace py = pybind11;
 
 PYBIND11_MODULE(with_pybind11, m) {
   py::class_<kvsim::Result>(m, "Result")
-      .def_property_readonly("completed",
-                             [](const kvsim::Result& r) { return r.totals.completed; })
+      .def_property_readonly("completed", [](const kvsim::Result& r) { return r.totals.completed; })
       .def_property_readonly("finish_ns", [](py::object self) {
         const auto& column = self.cast<const kvsim::Result&>().requests.finish_ns;
         py::array_t<std::int64_t> array(static_cast<py::ssize_t>(column.size()), column.data(),

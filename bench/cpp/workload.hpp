@@ -50,10 +50,10 @@ inline int workload_main(int argc, char** argv, const std::vector<Workload>& wor
     return 0;
   }
   int repeats = 0;
-  const bool timed = argc == 4 && std::strcmp(argv[2], "--repeat") == 0 &&
-                     std::from_chars(argv[3], argv[3] + std::strlen(argv[3]), repeats).ec ==
-                         std::errc() &&
-                     repeats > 0;
+  const bool timed =
+      argc == 4 && std::strcmp(argv[2], "--repeat") == 0 &&
+      std::from_chars(argv[3], argv[3] + std::strlen(argv[3]), repeats).ec == std::errc() &&
+      repeats > 0;
   if (argc == 2 || timed) {
     for (const Workload& workload : workloads) {
       if (workload.name != argv[1]) continue;
