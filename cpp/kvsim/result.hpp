@@ -16,7 +16,7 @@ namespace kvsim {
 enum class FinishReason : std::uint8_t { length = 0, stop = 1 };
 
 // One row a request, in order of id. E2E = finish - arrival = queue + host + compute + hbm + comm +
-// preempted + redo, exactly.
+// preempted + redo + bubble, exactly.
 struct RequestColumns {
   std::vector<Ns> arrival_ns;
   std::vector<Ns> scheduled_ns;    // start of the first step that computes it
@@ -28,8 +28,9 @@ struct RequestColumns {
   std::vector<std::int32_t> cached_tokens;  // prefix hit at the first admission
   std::vector<std::uint8_t> finish_reason;
   // Waterfall (record_waterfall): time waiting before the first step; the terms of the steps it was
-  // in; time waiting after preemptions; time in steps that recompute what a preemption lost.
-  std::vector<Ns> queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns, redo_ns;
+  // in; time waiting after preemptions; time in steps that recompute what a preemption lost; time
+  // between its batches (only with batches in flight).
+  std::vector<Ns> queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns, redo_ns, bubble_ns;
 };
 
 // One row a step (record steps and all).
@@ -41,13 +42,19 @@ struct StepColumns {
   // record all:
   std::vector<std::uint64_t> blocks_hash;
   std::vector<std::int64_t> preempted_offset;  // CSR into the two columns below, size steps + 1
-  std::vector<std::int32_t> preempted_request, preempted_computed;
+  std::vector<std::int32_t> preempted_request, preempted_computed, preempted_in_flight;
+  // batches in flight (asynchronous scheduling, pipelines): execution of the batch, when its output
+  // was processed, batches in flight with it
+  std::vector<Ns> start_ns, end_ns, processed_ns;
+  std::vector<std::int32_t> in_flight;
 };
 
 // One row an entry: a scheduled request in one step (record all).
 struct EntryColumns {
   std::vector<std::int32_t> step, request, computed, tokens, drafts, sampled;
   std::vector<std::uint8_t> kind;  // 0 new, 1 resumed, 2 running
+  std::vector<char> fate;          // batches in flight: '-' no sample, 'k' kept, 's' kept though
+                                   // scheduled before a preemption, 'd' discarded
 };
 
 // Sums over a run, integer and therefore exact.

@@ -5,6 +5,7 @@
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/stability.hpp"
 #include "kvsim/metrics/summary.hpp"
+#include "kvsim/server/queued_replica.hpp"
 #include "kvsim/server/replica.hpp"
 #include "kvsim/workload/build.hpp"
 
@@ -33,7 +34,14 @@ Setup prepare(const Scenario& s, const Inputs& in) {
   const std::int64_t max_len = resolve_max_model_len(s, setup.model);
   setup.budget = compute_kv_budget(s.engine, setup.model, setup.gpu, s.tensor_parallel_size,
                                    s.weight_dtype, s.kv_cache_dtype);
-  setup.config = SchedulerConfig::from(s.engine, setup.budget.num_gpu_blocks, max_len);
+  setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
+                                       setup.budget.num_gpu_blocks, max_len);
+  if (setup.config.batch_queue() > 1 && setup.config.drafts > 0) {
+    fail(ErrorKind::config,
+         "engine.spec_method: got speculative decoding with batches in flight; allowed: null with "
+         "engine.async_scheduling or pipeline_parallel_size > 1 (vLLM's rules for it are not "
+         "known)");
+  }
   return setup;
 }
 
@@ -64,6 +72,11 @@ void check_requests(const RequestTable& t, const SchedulerConfig& c) {
 void complete_columns(RequestColumns& c, const RequestTable& t, bool waterfall) {
   c.prompt_tokens = t.prompt_tokens;
   c.finish_reason.assign(t.prompt_tokens.size(), static_cast<std::uint8_t>(FinishReason::length));
+  for (std::size_t r = 0; r < t.stop_after.size(); ++r) {
+    if (t.stop_after[r] > 0 && t.stop_after[r] == c.output_tokens[r]) {
+      c.finish_reason[r] = static_cast<std::uint8_t>(FinishReason::stop);
+    }
+  }
   if (!waterfall) return;
   c.queue_ns.resize(t.prompt_tokens.size());
   for (std::size_t r = 0; r < c.queue_ns.size(); ++r) {
@@ -71,10 +84,10 @@ void complete_columns(RequestColumns& c, const RequestTable& t, bool waterfall) 
   }
 }
 
-template <class Pool>
+template <class Replica>
 void run_replica(const Scenario& s, const Inputs& in, const Setup& setup, const StepTimeModel& model,
                  const RequestTable& requests, Result& result) {
-  Replica<Pool> replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall,
+  Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall,
                         in.control);
   replica.run();
   result.totals = replica.ledger().totals;
@@ -102,10 +115,13 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   Result result;
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
-  if (s.engine.enable_prefix_caching || s.record == Record::all) {
-    run_replica<BlockPool>(s, in, setup, model, requests, result);
+  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all;
+  if (setup.config.batch_queue() > 1) {
+    identities ? run_replica<QueuedReplica<BlockPool>>(s, in, setup, model, requests, result)
+               : run_replica<QueuedReplica<CountPool>>(s, in, setup, model, requests, result);
   } else {
-    run_replica<CountPool>(s, in, setup, model, requests, result);
+    identities ? run_replica<Replica<BlockPool>>(s, in, setup, model, requests, result)
+               : run_replica<Replica<CountPool>>(s, in, setup, model, requests, result);
   }
   result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
   result.totals.block_size = setup.config.block_size;

@@ -19,9 +19,6 @@ struct Control {
   const volatile bool* stop = nullptr;  // true: the run ends with ErrorKind::cancelled
 };
 
-// Datasets by name; the host owns them.
-using Datasets = std::map<std::string, std::shared_ptr<const Dataset>, std::less<>>;
-
 struct Inputs {
   const Catalog* catalog = nullptr;
   const Datasets* datasets = nullptr;

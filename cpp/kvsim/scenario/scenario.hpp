@@ -71,6 +71,8 @@ struct EngineSpec {
   std::optional<SpecMethod> spec_method;
   std::int64_t num_spec_tokens = 0;
   std::uint64_t spec_seed = 0;
+  bool async_scheduling = false;
+  std::int64_t empty_sleep_ns = 0;
 
   static constexpr std::string_view type_name = "Engine";
   static constexpr std::string_view doc =
@@ -127,7 +129,15 @@ struct EngineSpec {
               {.unit = "tokens", .min = 0, .max = 1024, .doc = "Drafted tokens a step, 0 = off."}),
         field("spec_seed", &E::spec_seed,
               {.doc = "Seed of the hash law that draws proposed and accepted drafts, uniform on "
-                      "0..num_spec_tokens."})};
+                      "0..num_spec_tokens."}),
+        field("async_scheduling", &E::async_scheduling,
+              {.doc = "Schedule the next step before the output of the current one is known."}),
+        field("empty_sleep_ns", &E::empty_sleep_ns,
+              {.unit = "ns",
+               .min = 0,
+               .max = 1e9,
+               .doc = "Pause of the engine loop after a call that could schedule nothing, with "
+                      "batches in flight."})};
   }
   void validate(std::string_view path) const;
 };
@@ -160,6 +170,7 @@ struct Scenario {
   std::optional<std::variant<std::string, ModelSpec>> model;
   std::optional<std::variant<std::string, GpuSpec>> gpu;
   std::int64_t tensor_parallel_size = 1;
+  std::int64_t pipeline_parallel_size = 1;
   WeightDtype weight_dtype = WeightDtype::bf16;
   KvCacheDtype kv_cache_dtype = KvCacheDtype::automatic;
   EngineSpec engine;
@@ -187,6 +198,11 @@ struct Scenario {
                .choices_from = "gpus"}),
         field("tensor_parallel_size", &S::tensor_parallel_size,
               {.unit = "GPUs", .min = 1, .max = 1024, .doc = "GPUs that share every layer."}),
+        field("pipeline_parallel_size", &S::pipeline_parallel_size,
+              {.unit = "stages",
+               .min = 1,
+               .max = 256,
+               .doc = "Stages that share the layers, each with its own batch."}),
         field("weight_dtype", &S::weight_dtype, {.doc = "Data type of the weights."}),
         field("kv_cache_dtype", &S::kv_cache_dtype,
               {.doc = "Data type of the KV cache; auto = 16 bits."}),

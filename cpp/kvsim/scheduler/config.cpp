@@ -2,8 +2,8 @@
 
 namespace kvsim {
 
-SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t num_gpu_blocks,
-                                      std::int64_t max_model_len) {
+SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t pipeline_parallel_size,
+                                      std::int64_t num_gpu_blocks, std::int64_t max_model_len) {
   SchedulerConfig c;
   c.block_size = e.block_size;
   c.num_gpu_blocks = num_gpu_blocks;
@@ -23,6 +23,9 @@ SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t num_gpu_
   c.reserve_full = e.scheduler_reserve_full_isl;
   c.chunked_prefill = e.enable_chunked_prefill;
   c.prefix_caching = e.enable_prefix_caching;
+  c.async = e.async_scheduling;
+  c.stages = pipeline_parallel_size;
+  c.empty_sleep_ns = e.empty_sleep_ns;
   c.priority = e.scheduling_policy == SchedulingPolicy::priority;
   return c;
 }

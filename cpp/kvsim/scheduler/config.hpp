@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kvsim/core/time.hpp"
 #include "kvsim/scenario/scenario.hpp"
 
 namespace kvsim {
@@ -25,10 +26,16 @@ struct SchedulerConfig {
   bool prefix_caching = false;
   bool priority = false;             // policy priority, else FCFS
   bool spec_ngram = false;
+  bool async = false;                // asynchronous scheduling
+  std::int64_t stages = 1;           // pipeline_parallel_size
+  Ns empty_sleep_ns = 0;             // pause of the engine loop after an empty call
   std::uint64_t spec_seed = 0;
 
-  static SchedulerConfig from(const EngineSpec& e, std::int64_t num_gpu_blocks,
-                              std::int64_t max_model_len);
+  // Batches in flight: with one, the loop is the plain synchronous one.
+  [[nodiscard]] std::int64_t batch_queue() const { return async ? stages + 1 : stages; }
+
+  static SchedulerConfig from(const EngineSpec& e, std::int64_t pipeline_parallel_size,
+                              std::int64_t num_gpu_blocks, std::int64_t max_model_len);
 };
 
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

@@ -11,13 +11,15 @@
 
 namespace kvsim {
 
-template <class Pool>
+// Queued: batches are in flight (asynchronous scheduling, pipelines), so a call does not know the
+// output of those before it; ASYNC_PP.md's sections are cited as Q5.1 and so on. It excludes drafts.
+template <class Pool, bool Queued = false>
 class Definition {
  public:
   explicit Definition(SchedulerState<Pool>& state)
       : s_(state),
         block_size_(static_cast<std::int32_t>(state.cfg.block_size)),
-        plain_(state.cfg.drafts == 0 && !state.cfg.prefix_caching) {}
+        plain_(!Queued && state.cfg.drafts == 0 && !state.cfg.prefix_caching) {}
 
   // Fills state.plan and state.preempted.
   void schedule() {
@@ -25,12 +27,17 @@ class Definition {
     s_.preempted.clear();
     s_.carried = s_.admitted_prefill = false;
     B_ = I_ = s_.cfg.budget;
+    ++calls_;
     s_.set_threshold();
     const bool defer = must_defer();
     run_running(defer);
     if (s_.preempted.empty()) {
-      s_.admit(B_, I_, defer);
-      if (!defer) s_.bound = !s_.waiting.empty();
+      if constexpr (Queued) {
+        s_.admit_queued(B_, I_, defer);
+      } else {
+        s_.admit(B_, I_, defer);
+      }
+      if (!defer) s_.bound = static_cast<std::int64_t>(s_.waiting.size()) > s_.num_passed_over;
     } else {
       s_.admission_end = Admission::preempted;
     }
@@ -87,6 +94,40 @@ class Definition {
     }
   }
 
+  // Q6, for a batch whose execution has ended: on_entry(entry, fate) with fate '-' no sample,
+  // 'k' kept, 's' kept although scheduled before a preemption, 'd' discarded; on_finish(id).
+  template <class OnEntry, class OnFinish>
+  void process_queued(const std::vector<Entry>& batch, OnEntry&& on_entry, OnFinish&& on_finish) {
+    static_assert(Queued);
+    bool left_running = false;
+    for (const Entry& e : batch) {
+      Seq& q = s_.seqs[e.id];
+      Flight& f = s_.flights[e.id];
+      if (q.done) {
+        on_entry(e, e.samples ? 'd' : '-');
+        continue;
+      }
+      f.in_flight -= e.tokens;
+      const bool stale = f.stale > 0;
+      if (stale) f.stale -= e.tokens;
+      on_entry(e, !e.samples ? '-' : stale ? 's' : 'k');
+      if (!e.samples) continue;
+      ++q.known;
+      if (!stale && f.unseen > 0) {
+        --f.unseen;
+        s_.publish(e.id, q, q.computed - f.in_flight);
+      }
+      if (q.known < q.limit) continue;
+      q.done = true;
+      left_running = left_running || q.live;
+      s_.finish(e.id);
+      on_finish(e.id);
+    }
+    if (left_running) {
+      std::erase_if(s_.running, [this](RequestId r) { return !s_.seqs[r].live; });
+    }
+  }
+
  private:
   // Section 8: hold back prefills while a decode runs and the interval has not passed.
   [[nodiscard]] bool must_defer() const {
@@ -96,6 +137,13 @@ class Definition {
     }
     return std::any_of(s_.running.begin(), s_.running.end(),
                        [this](RequestId r) { return !s_.seqs[r].chunking; });
+  }
+
+  // Q5.1, steps 2 and 3: its last token is in flight, or its turn among the batches has not come.
+  [[nodiscard]] bool must_wait(RequestId r, const Seq& q) const {
+    const Flight& f = s_.flights[r];
+    const bool last = f.unseen > 0 && q.known - q.prompt + 1 >= s_.requests.output_tokens[r];
+    return last || calls_ < f.not_before;
   }
 
   // Section 3.1.
@@ -109,11 +157,12 @@ class Definition {
       if (I_ <= D || B_ <= 0 || p_ == s_.running.size()) break;
       const RequestId r = s_.running[p_];
       Seq& q = s_.seqs[r];
-      if (defer && q.chunking) {
+      if ((Queued && must_wait(r, q)) || (defer && q.chunking)) {
         ++p_;
         continue;
       }
       std::int64_t n = static_cast<std::int64_t>(q.known) + q.drafts - q.computed;
+      if constexpr (Queued) n += s_.flights[r].unseen;
       if (0 < s_.threshold && s_.threshold < n) n = s_.threshold;
       n = std::min({n, B_, I_ - D, s_.cfg.max_model_len - q.computed - 1});
       if (n == 0) {
@@ -208,6 +257,7 @@ class Definition {
 
   // Section 3.3: C advances before the model has run.
   void commit() {
+    if constexpr (Queued) return commit_queued();
     StepShape shape;
     std::int64_t plain = 0;  // plain decodes, kept apart from the rest for speed
     std::int64_t plain_context = 0;
@@ -231,6 +281,39 @@ class Definition {
     if (s_.plan.empty()) return;
     ++s_.executed;
     if (s_.carried || s_.admitted_prefill) s_.last_prefill = s_.executed;
+  }
+
+  // Q5.4.
+  void commit_queued() {
+    shape_ = StepShape{};
+    for (Entry& e : s_.plan) {
+      Seq& q = s_.seqs[e.id];
+      Flight& f = s_.flights[e.id];
+      q.computed += e.tokens;
+      f.in_flight += e.tokens;
+      const std::int32_t known = q.known + f.unseen;
+      q.chunking = q.computed < known;
+      e.samples = !q.chunking;
+      add_queued(e, q, known);
+      if (s_.cfg.async && e.samples) {
+        ++f.unseen;
+        f.not_before = calls_ + s_.cfg.stages;
+      }
+    }
+    if (s_.plan.empty()) return;
+    ++s_.executed;
+    if (s_.carried || s_.admitted_prefill) s_.last_prefill = s_.executed;
+  }
+  void add_queued(const Entry& e, const Seq& q, std::int32_t known) {
+    if (known - e.computed == 1) {
+      ++shape_.decode_seqs;
+      shape_.decode_tokens += e.tokens;
+      shape_.decode_context += e.computed + e.tokens;
+    } else {
+      shape_.add_chunk(e.tokens, e.computed);
+    }
+    if (e.computed < q.prompt) shape_.add_prompt(e.computed, e.computed + e.tokens, q.prompt);
+    if (e.samples) ++shape_.sampled;
   }
 
   // Appends what the model returned for a sampling entry; returns how many tokens that were before
@@ -264,6 +347,7 @@ class Definition {
   }
 
   SchedulerState<Pool>& s_;
+  std::int64_t calls_ = 0;  // of schedule()
   std::int32_t block_size_;
   bool plain_;  // a decode is one token and publishes nothing
   StepShape shape_;

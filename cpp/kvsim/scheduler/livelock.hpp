@@ -55,6 +55,14 @@ class LivelockWatch {
       mix(static_cast<std::uint64_t>(q.computed));
       mix(static_cast<std::uint64_t>(q.drafts) * 2 + (q.chunking ? 1 : 0));
     }
+    for (std::size_t r = 0; r < s_.flights.size(); ++r) {
+      const Flight& f = s_.flights[r];
+      if (f.in_flight == 0) continue;
+      mix(r);
+      mix(static_cast<std::uint64_t>(f.unseen));
+      mix(static_cast<std::uint64_t>(f.in_flight));
+      mix(static_cast<std::uint64_t>(f.stale));
+    }
     mix(~std::uint64_t{1});
     s_.waiting.for_each([&mix](RequestId r) { mix(r); });
     mix(static_cast<std::uint64_t>(

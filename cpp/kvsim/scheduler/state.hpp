@@ -30,6 +30,7 @@ struct Seq {
   bool live = false;          // admitted and not finished: its `running` entry is valid
   bool chunking = false;
   bool lazy = false;          // held by the lazy path
+  bool done = false;          // finished, with batches in flight that may still name it
   std::uint32_t order = 0;    // admissions so far when it was admitted: its place in `running`
   std::uint32_t table = 0;    // TableStore handle while it holds blocks
   std::uint32_t next = 0;     // lazy path: chain of the finish wheel
@@ -47,11 +48,22 @@ struct Entry {
   std::int32_t blocks_before;  // 0 for new and resumed: the whole table is news
   std::uint8_t kind;           // 0 new, 1 resumed, 2 running
   bool padded;                 // the drafts are the scheduler's own padding
+  bool samples = false;        // batches in flight: it samples when it has run
+};
+
+// Of a request with batches in flight (rules for asynchronous scheduling and pipelines, section 3).
+struct Flight {
+  std::int32_t unseen = 0;     // U: tokens sampled by batches whose output is not processed yet
+  std::int32_t in_flight = 0;  // F: tokens in batches in flight
+  std::int32_t stale = 0;      // S: those of them that were scheduled before a preemption
+  bool passed_over = false;    // skipped at the head of the queue because of stale output
+  std::int64_t not_before = 0; // E: first call that may decode it again
 };
 
 struct Preempted {
   RequestId id;
   std::int32_t computed;
+  std::int32_t in_flight;
 };
 
 // Why the waiting loop ended.
@@ -68,6 +80,7 @@ struct SchedulerState {
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching) pool.use_shared_keys(table.keys.num_shared_keys);
     }
+    if (cfg.batch_queue() > 1) flights.resize(seqs.size());
   }
 
   SchedulerConfig cfg;
@@ -76,6 +89,9 @@ struct SchedulerState {
   TableStore tables;
   WaitingQueue waiting;
   std::vector<Seq> seqs;
+  std::vector<Flight> flights;  // empty unless batches are in flight
+  std::int64_t num_passed_over = 0;
+  std::vector<RequestId> skipped;
   std::vector<RequestId> running;  // in order of admission; may hold finished ones (not live)
   std::int64_t num_running = 0;
   std::uint32_t admissions = 0;
@@ -96,8 +112,11 @@ struct SchedulerState {
   void add(RequestId r) {
     Seq& s = seqs[r];
     s.prompt = s.known = requests.prompt_tokens[r];
-    const std::int64_t stop =
-        static_cast<std::int64_t>(s.prompt) + requests.output_tokens[r];
+    std::int64_t outputs = requests.output_tokens[r];
+    if (!requests.stop_after.empty() && requests.stop_after[r] > 0) {
+      outputs = std::min<std::int64_t>(outputs, requests.stop_after[r]);
+    }
+    const std::int64_t stop = s.prompt + outputs;
     s.limit = static_cast<std::int32_t>(stop < cfg.max_model_len ? stop : cfg.max_model_len);
     if (cfg.prefix_caching) s.shared = static_cast<std::int32_t>(requests.keys.count(r));
     waiting.push(waiting_entry(r));
@@ -221,7 +240,12 @@ struct SchedulerState {
   // Recompute preemption (section 5). The caller has taken r out of `running` or marks it so.
   void preempt(RequestId r) {
     Seq& s = seqs[r];
-    preempted.push_back({r, s.computed});
+    preempted.push_back({r, s.computed, 0});
+    if (!flights.empty()) {
+      Flight& f = flights[r];
+      preempted.back().in_flight = f.stale = f.in_flight;
+      f.unseen = 0;
+    }
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching) {
         const std::int64_t from = std::max<std::int64_t>(s.shared, s.kept);
@@ -237,8 +261,18 @@ struct SchedulerState {
     waiting.push_preempted(waiting_entry(r));
   }
 
+  // A request whose last token came. With batches in flight it may be waiting after a preemption.
   void finish(RequestId r) {
     Seq& s = seqs[r];
+    if (!s.live) {
+      waiting.erase(r);
+      pass_over(r, false);
+      if constexpr (Pool::has_cache) {
+        if (cfg.prefix_caching) pool.forget_private(r);
+      }
+      ledger->finished(r, s.known - s.prompt);
+      return;
+    }
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching && s.preemptions > 0) pool.forget_private(r);
     }
@@ -246,6 +280,20 @@ struct SchedulerState {
     s.live = false;
     --num_running;
     ledger->finished(r, s.known - s.prompt);
+  }
+
+  void pass_over(RequestId r, bool over) {
+    if (flights[r].passed_over == over) return;
+    flights[r].passed_over = over;
+    num_passed_over += over ? 1 : -1;
+  }
+  // Heads with stale output in flight wait aside; those behind may overtake (section 5.3).
+  void admit_queued(std::int64_t B, std::int64_t I, bool defer) {
+    skipped.clear();
+    admit(B, I, defer);
+    for (std::size_t i = skipped.size(); i > 0; --i) {
+      waiting.push_preempted(waiting_entry(skipped[i - 1]));
+    }
   }
 
   // The waiting loop (section 3.2). B and I are the budgets that the running loop left, whose
@@ -273,6 +321,12 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     if (num_running >= cfg.active) return void(admission_end = Admission::slots);
     const RequestId r = waiting.head();
     Seq& s = seqs[r];
+    if (!flights.empty() && flights[r].stale > 0) {
+      waiting.pop();
+      skipped.push_back(r);
+      pass_over(r, true);
+      continue;
+    }
     const std::int64_t evictable = lookup(r, s);
     const auto have = static_cast<std::int64_t>(hits.size());
     const std::int64_t h = have * cfg.block_size;
@@ -314,6 +368,7 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     I -= n + D;
     if (h < s.known - 1) admitted_prefill = true;
     const bool resumed = s.preemptions > 0;
+    if (!flights.empty()) pass_over(r, false);
     ledger->admitted(r, h, s.known, resumed);
     plan.push_back({r, static_cast<std::int32_t>(h), static_cast<std::int32_t>(n),
                     static_cast<std::int32_t>(padding), 0,

@@ -57,6 +57,16 @@ class WaitingQueue {
       head_ = 0;
     }
   }
+  // Takes a request out of the middle: it finished with output that was in flight when it was
+  // preempted.
+  void erase(std::uint32_t id) {
+    if (priority_) {
+      std::erase_if(heap_, [id](const Entry& e) { return e.id == id; });
+      std::make_heap(heap_.begin(), heap_.end(), later);
+    } else if (std::erase(front_, id) == 0) {
+      fifo_.erase(std::find(fifo_.begin() + static_cast<std::ptrdiff_t>(head_), fifo_.end(), id));
+    }
+  }
   // Every waiting id, for messages and digests; a heap's are in heap order.
   template <class F>
   void for_each(F&& f) const {

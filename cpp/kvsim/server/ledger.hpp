@@ -12,7 +12,7 @@ namespace kvsim {
 
 class Ledger {
  public:
-  Ledger(const RequestTable& table, bool waterfall);
+  Ledger(const RequestTable& table, bool waterfall, bool queued = false);
 
   // The clock: the start of a step while it is scheduled, its end while its output is processed.
   [[nodiscard]] Ns now() const { return now_; }
@@ -34,8 +34,8 @@ class Ledger {
       columns.cached_tokens[r] = static_cast<std::int32_t>(hit_tokens);
       totals.prefix_query_tokens += known;
       totals.prefix_hit_tokens += hit_tokens;
-      if (waterfall_) open_terms(r);
-    } else if (waterfall_) {
+      if (waterfall_ && !queued_) open_terms(r);
+    } else if (waterfall_ && !queued_) {
       columns.preempted_ns[r] += now_ - mark_ns(r);
       mark_ns(r) = now_;
       redoing_[r] = 1;
@@ -45,15 +45,17 @@ class Ledger {
   // The request has all its known tokens computed and samples. `gap` counts as one ITL unless this
   // is its first token.
   void sampled_alone(std::uint32_t r, bool first) {
+    sampled_in_batch(r, first);
+    if (waterfall_ && redoing_[r] != 0) end_redo(r);
+  }
+  void sampled_in_batch(std::uint32_t r, bool first) {
     if (first) {
       columns.first_token_ns[r] = now_;
     } else {
       itl.add(now_ - last_token_ns_[r], 1);
     }
     last_token_ns_[r] = now_;
-    if (waterfall_ && redoing_[r] != 0) end_redo(r);
   }
-  void first_token(std::uint32_t r) { columns.first_token_ns[r] = now_; }
   [[nodiscard]] bool redoing(std::uint32_t r) const { return waterfall_ && redoing_[r] != 0; }
   void end_redo(std::uint32_t r) {
     columns.redo_ns[r] += now_ - mark_ns(r);
@@ -64,7 +66,7 @@ class Ledger {
   void preempted(std::uint32_t r) {
     ++totals.preemptions;
     ++columns.num_preemptions[r];
-    if (!waterfall_) return;
+    if (!waterfall_ || queued_) return;
     if (redoing_[r] != 0) {
       columns.redo_ns[r] += now_ - mark_ns(r);
       redoing_[r] = 0;
@@ -75,7 +77,8 @@ class Ledger {
   }
 
   void finished(std::uint32_t r, std::int64_t outputs) {
-    if (waterfall_) close_terms(r);
+    if (waterfall_ && queued_) columns.bubble_ns[r] += now_ - mark_ns(r);
+    if (waterfall_ && !queued_) close_terms(r);
     columns.finish_ns[r] = now_;
     columns.output_tokens[r] = static_cast<std::int32_t>(outputs);
     totals.end_ns = now_;
@@ -83,6 +86,19 @@ class Ledger {
     totals.output_tokens += outputs;
     sojourn_ += now_ - columns.arrival_ns[r];
   }
+
+  // With batches in flight a request's time is booked batch by batch, as their output is processed.
+  // The batch runs over [start, end]; a request new or resumed in it was waiting until start.
+  void batch_began(std::uint32_t r, Ns start, bool resumed) {
+    if (!resumed) columns.scheduled_ns[r] = start;
+    if (!waterfall_) return;
+    if (resumed) {
+      columns.preempted_ns[r] += start - mark_ns(r);
+      redoing_[r] = 1;
+    }
+    mark_ns(r) = start;
+  }
+  void batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, bool samples);
 
   // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
   // by step, is the sum of their sojourn times.
@@ -109,6 +125,7 @@ class Ledger {
   }
 
   bool waterfall_;
+  bool queued_;  // batches in flight
   Ns now_ = 0;
   Int128 sojourn_ = 0;
   std::vector<Ns> last_token_ns_;

@@ -25,6 +25,7 @@ void StepRecorder::step(const Row& row, const std::vector<Preempted>& preempted)
   for (const Preempted& p : preempted) {
     steps.preempted_request.push_back(static_cast<std::int32_t>(p.id));
     steps.preempted_computed.push_back(p.computed);
+    steps.preempted_in_flight.push_back(p.in_flight);
   }
   steps.preempted_offset.push_back(static_cast<std::int64_t>(steps.preempted_request.size()));
 }

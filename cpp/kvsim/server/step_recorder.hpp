@@ -46,6 +46,26 @@ class StepRecorder {
     entries.sampled[entries.sampled.size() - static_cast<std::size_t>(last_scheduled_ - i)] = tokens;
   }
 
+  // Batches in flight: the row just written starts and ends executing then.
+  void batch(Ns start, Ns end, std::int64_t in_flight) {
+    steps.start_ns.push_back(start);
+    steps.end_ns.push_back(end);
+    steps.in_flight.push_back(narrow(in_flight));
+    steps.processed_ns.push_back(0);
+    steps.free_blocks_end.push_back(0);
+  }
+  [[nodiscard]] std::size_t next_row() const { return steps.t_ns.size(); }
+  [[nodiscard]] std::size_t next_entry() const { return entries.step.size(); }
+  void fate(std::size_t entry, char what, bool samples) {
+    entries.fate.resize(entries.step.size(), '-');
+    entries.fate[entry] = what;
+    entries.sampled[entry] = samples ? 1 : 0;
+  }
+  void processed(std::size_t row, Ns t, std::int64_t free_end) {
+    steps.processed_ns[row] = t;
+    steps.free_blocks_end[row] = narrow(free_end);
+  }
+
   StepColumns steps;
   EntryColumns entries;
 

@@ -7,6 +7,16 @@
 
 namespace kvsim {
 
+// Rounds a term of a step once, half to even. No term may last 26 days, so that a mistaken unit is an
+// error instead of a clock that overflows.
+inline Ns term_ns(double ns) {
+  if (!(ns <= 0x1p51)) [[unlikely]] {
+    bad_field("step_time", ns != ns ? "a step that lasts NaN" : "a step that lasts 2^51 ns or more",
+              "parameters that give steps below 26 days");
+  }
+  return round_half_even(ns);
+}
+
 // A step's duration is the exact integer sum of its terms (design: waterfall). Each term is rounded
 // once, half to even.
 struct Terms {

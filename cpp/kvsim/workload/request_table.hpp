@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "kvsim/core/time.hpp"
@@ -35,6 +38,8 @@ struct RequestTable {
   std::vector<std::int32_t> output_tokens;  // >= 1: max_tokens, which the simulated output reaches
                                             // unless max_model_len stops it first
   std::vector<std::int32_t> priority;       // empty: all 0
+  std::vector<std::int32_t> stop_after;     // empty or 0: none; else the output token that turns out
+                                            // to be a stop token, which the scheduler cannot foresee
   std::vector<std::int32_t> successor;      // empty: none; else the request that waits for this
                                             // one's finish, or -1
   std::vector<Ns> delay_ns;                 // beside `successor`: think time before request r
@@ -56,11 +61,19 @@ struct Dataset {
   std::vector<std::int32_t> prompt_tokens;
   std::vector<std::int32_t> output_tokens;
   std::vector<std::int32_t> priority;        // may be empty
+  std::vector<std::int32_t> stop_after;      // may be empty
   std::vector<std::int64_t> hash_offset;     // CSR of chained prefix-block ids; may be empty
   std::vector<std::int64_t> hash_ids;
   std::int64_t hash_block_tokens = 0;
   std::vector<std::int64_t> token_offset;    // CSR of explicit prompt tokens; may be empty
   std::vector<std::int32_t> token_ids;
+
+  [[nodiscard]] std::int64_t rows() const {
+    return static_cast<std::int64_t>(prompt_tokens.size());
+  }
 };
+
+// Datasets by name; the host owns them.
+using Datasets = std::map<std::string, std::shared_ptr<const Dataset>, std::less<>>;
 
 }  // namespace kvsim

@@ -1,0 +1,239 @@
+// A replica with batches in flight: vLLM's asynchronous scheduling and pipeline parallelism
+// (engine core's step_with_batch_queue; rules in ASYNC_PP.md sections 2 and 6, docs/architecture.md).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "kvsim/scheduler/definition.hpp"
+#include "kvsim/scheduler/livelock.hpp"
+#include "kvsim/scheduler/state.hpp"
+#include "kvsim/server/ledger.hpp"
+#include "kvsim/server/step_recorder.hpp"
+#include "kvsim/simulate.hpp"
+#include "kvsim/step_time/models.hpp"
+#include "kvsim/workload/arrival_feed.hpp"
+
+namespace kvsim {
+
+template <class Pool>
+class QueuedReplica {
+ public:
+  QueuedReplica(const SchedulerConfig& config, const StepTimeModel& model,
+                const RequestTable& table, Mode /*only steps*/, Record record, bool waterfall,
+                Control control)
+      : ledger_(table, waterfall, true),
+        state_(config, table),
+        definition_(state_),
+        feed_(table),
+        recorder_(record),
+        livelock_(state_),
+        model_(model),
+        control_(control),
+        stage_free_(static_cast<std::size_t>(config.stages)) {
+    state_.ledger = &ledger_;
+  }
+
+  void run() {
+    unfinished_ = state_.requests.size();
+    if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.next_time();
+    for (;;) {
+      poll();
+      if (!work() && queue_.empty()) {
+        if (unfinished_ == 0) break;
+        advance_to(feed_.next_time());
+      }
+      round();
+    }
+    ledger_.check_little();
+  }
+
+  Ledger& ledger() { return ledger_; }
+  StepRecorder& recorder() { return recorder_; }
+
+ private:
+  struct Batch {
+    std::vector<Entry> entries;
+    Terms terms;
+    Ns start = 0;
+    Ns end = 0;
+    bool samples = false;
+    std::size_t row = 0;          // in the recorder
+    std::size_t first_entry = 0;  // in the recorder
+  };
+
+  [[nodiscard]] bool work() const {
+    return flush_ || state_.num_running > 0 || !state_.waiting.empty();
+  }
+  [[nodiscard]] Ns now() const { return ledger_.now(); }
+
+  void advance_to(Ns t) {
+    if (t <= now()) return;
+    const Ns dt = t - now();
+    RunTotals& totals = ledger_.totals;
+    totals.waiting_integral += Int128{static_cast<std::int64_t>(state_.waiting.size())} * dt;
+    totals.running_integral += Int128{state_.num_running} * dt;
+    totals.used_block_integral += Int128{state_.pool.usable() - state_.pool.free()} * dt;
+    ledger_.set_clock(t);
+  }
+
+  void add_arrivals() {
+    while (feed_.next_time() <= now()) {
+      const Ns at = feed_.next_time();
+      const RequestId r = feed_.pop();
+      ledger_.arrived(r, at);
+      ledger_.totals.waiting_integral += now() - at;
+      state_.add(r);
+    }
+  }
+
+  // One round of the engine loop.
+  void round() {
+    add_arrivals();
+    bool ran = false;
+    bool block = true;
+    if (work()) {
+      flush_ = false;
+      call();
+      ran = !queue_.back().entries.empty();
+      block = !(static_cast<std::int64_t>(queue_.size()) < state_.cfg.batch_queue() &&
+                (ran || work()));
+    }
+    if (block) process();
+    if (!ran && work()) advance_to(now() + state_.cfg.empty_sleep_ns);
+  }
+
+  // schedule() and the start of the batch's execution, also of an empty one.
+  void call() {
+    definition_.schedule();
+    check_progress();
+    const StepShape& shape = definition_.shape();
+    Batch batch;
+    batch.entries = state_.plan;
+    if (!batch.entries.empty()) {
+      batch.terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+    }
+    batch.samples = shape.sampled > 0;
+    batch.row = recorder_.next_row();
+    batch.first_entry = recorder_.next_entry();
+    execute(batch);
+    record(batch, shape);
+    count(batch, shape);
+    for (const Entry& e : batch.entries) {
+      if (e.kind != 2) ledger_.batch_began(e.id, batch.start, e.kind == 1);
+    }
+    queue_.push_back(std::move(batch));
+  }
+
+  // Section 2: stages in order; with asynchronous scheduling the sampled tokens of batch k - P go
+  // back to the first stage before batch k starts.
+  void execute(Batch& batch) {
+    const std::int64_t stages = state_.cfg.stages;
+    Ns x = now();
+    if (state_.cfg.async && static_cast<std::int64_t>(recent_.size()) == stages) {
+      if (recent_.front().second) x = std::max(x, recent_.front().first);
+      recent_.pop_front();
+    }
+    batch.start = std::max(x, stage_free_[0]);
+    x = batch.start;
+    const Ns duration = batch.terms.total();
+    for (std::int64_t g = 0; g < stages; ++g) {
+      Ns& free = stage_free_[static_cast<std::size_t>(g)];
+      const auto upto = [&](std::int64_t n) { return static_cast<Ns>(Int128{duration} * n / stages); };
+      x = std::max(x, free) + upto(g + 1) - upto(g);
+      free = x;
+    }
+    batch.end = x;
+    if (state_.cfg.async) recent_.emplace_back(batch.end, batch.samples);
+  }
+
+  void process() {
+    Batch batch = std::move(queue_.front());
+    queue_.pop_front();
+    advance_to(batch.end);
+    std::size_t i = batch.first_entry;
+    definition_.process_queued(
+        batch.entries,
+        [this, &batch, &i](const Entry& e, char fate) { sampled(batch, e, fate, i++); },
+        [this](RequestId r) {
+          feed_.finished(r, now());
+          --unfinished_;
+          flush_ = true;
+        });
+    if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
+  }
+
+  // Called before the entry's token is appended.
+  void sampled(const Batch& batch, const Entry& e, char fate, std::size_t i) {
+    if (recorder_.entries_on()) recorder_.fate(i, fate, e.samples);
+    const Seq& q = state_.seqs[e.id];
+    if (q.done) return;
+    ledger_.batch_ended(e.id, batch.start, batch.end, batch.terms, e.samples);
+    if (!e.samples) return;
+    ledger_.sampled_in_batch(e.id, q.known == q.prompt);
+    livelock_.progress();
+  }
+
+  void record(const Batch& batch, const StepShape& shape) {
+    if (!recorder_.steps_on()) return;
+    if constexpr (Pool::has_ids) {
+      if (recorder_.entries_on()) {
+        for (const Entry& e : batch.entries) {
+          const Seq& q = state_.seqs[e.id];
+          recorder_.entry(e, state_.table(q) + e.blocks_before, q.blocks - e.blocks_before, 0);
+        }
+      }
+    }
+    recorder_.step({now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(),
+                    shape.context(), state_.num_running,
+                    static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
+                   state_.preempted);
+    recorder_.batch(batch.start, batch.end, static_cast<std::int64_t>(queue_.size()) + 1);
+  }
+
+  void count(const Batch& batch, const StepShape& shape) {
+    RunTotals& t = ledger_.totals;
+    t.max_running = std::max(t.max_running, state_.num_running);
+    t.max_waiting = std::max(t.max_waiting, static_cast<std::int64_t>(state_.waiting.size()));
+    t.max_used_blocks = std::max(t.max_used_blocks, state_.pool.usable() - state_.pool.free());
+    if (batch.entries.empty()) return;
+    ++t.steps;
+    t.terms += batch.terms;
+    t.busy_ns += batch.terms.total() / state_.cfg.stages;
+    t.scheduled_tokens += shape.tokens();
+    t.entries += shape.decode_seqs + shape.chunks;
+  }
+
+  void check_progress() {
+    if (!state_.preempted.empty()) return livelock_.check(feed_.exhausted());
+    if (!state_.plan.empty() || state_.num_running > 0 || state_.waiting.empty()) return;
+    for (const Batch& b : queue_) {
+      if (!b.entries.empty()) return;
+    }
+    livelock_.check(feed_.exhausted());
+  }
+
+  void poll() {
+    if ((++polls_ & 1023) == 0 && control_.stop != nullptr && *control_.stop) {
+      fail(ErrorKind::cancelled, "the run was stopped");
+    }
+  }
+
+  Ledger ledger_;
+  SchedulerState<Pool> state_;
+  Definition<Pool, true> definition_;
+  ArrivalFeed feed_;
+  StepRecorder recorder_;
+  LivelockWatch<Pool> livelock_;
+  const StepTimeModel& model_;
+  Control control_;
+  std::deque<Batch> queue_;
+  std::deque<std::pair<Ns, bool>> recent_;  // (end, samples) of the last `stages` batches
+  std::vector<Ns> stage_free_;
+  std::int64_t unfinished_ = 0;
+  std::int64_t polls_ = 0;
+  bool flush_ = false;  // a request finished since the last call
+};
+
+}  // namespace kvsim

@@ -1,0 +1,15 @@
+#include "kvsim/step_time/models.hpp"
+
+namespace kvsim {
+
+namespace {
+StepTimeModel make(const Roofline& p, const StepTimeContext& c) { return RooflineTime(p, c); }
+StepTimeModel make(const Affine& p, const StepTimeContext& c) { return AffineTime(p, c); }
+StepTimeModel make(const Polynomial& p, const StepTimeContext& c) { return PolynomialTime(p, c); }
+}  // namespace
+
+StepTimeModel make_step_time(const StepTimeSpec& spec, const StepTimeContext& context) {
+  return std::visit([&](const auto& p) { return make(p, context); }, spec);
+}
+
+}  // namespace kvsim
