@@ -1,5 +1,5 @@
-// Counter-based random words: Philox4x64-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as
-// easy as 1, 2, 3. SC 2011), the words of numpy.random.Philox. A word depends on (seed, purpose,
+// Counter-based random words: Philox4x64-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers,
+// as easy as 1, 2, 3. SC 2011), the words of numpy.random.Philox. A word depends on (seed, purpose,
 // entity, draw) alone, so adding an entity or changing a policy never shifts another one's draws.
 #pragma once
 

@@ -31,7 +31,10 @@ inline constexpr Ns kNever = std::numeric_limits<Ns>::max();
 [[nodiscard]] inline std::int64_t round_half_even_checked(double x, std::string_view what) {
   if (std::abs(x) <= 0x1p51) return round_half_even(x);
   if (!(std::abs(x) < 0x1p63)) {
-    bad_field(what, x != x ? "NaN" : x > 0 ? "a number >= 2^63" : "a number <= -2^63",
+    bad_field(what,
+              x != x  ? "NaN"
+              : x > 0 ? "a number >= 2^63"
+                      : "a number <= -2^63",
               "less than 2^63 in magnitude (in ns: 292 years)");
   }
   // Spacing is 1/2 up to 2^52 and whole numbers above: all of this is exact.

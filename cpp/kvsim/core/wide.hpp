@@ -10,7 +10,8 @@ struct Wide {
   std::uint64_t low;
 };
 
-// From 32-bit halves; the definition, and what WebAssembly runs (there a 128-bit product is a call).
+// From 32-bit halves; the definition, and what WebAssembly runs (there a 128-bit product is a
+// call).
 [[nodiscard]] constexpr Wide multiply_wide_portable(std::uint64_t a, std::uint64_t b) {
   constexpr std::uint64_t mask = 0xFFFFFFFFU;
   const std::uint64_t a0 = a & mask, a1 = a >> 32, b0 = b & mask, b1 = b >> 32;
