@@ -15,14 +15,16 @@ LAYERS: dict[str, set[str]] = {
     "step_time": {"core", "description"},
     "scenario": {"core", "description", "step_time"},
     "records": {"core", "description", "step_time", "scenario"},
-    "metrics": {"core", "description", "records"},
+    "metrics": {"core", "description", "records", "scenario"},
     "scheduler": {"core", "description", "records", "workload", "kv", "step_time", "scenario"},
 }
 LAYERS["server"] = LAYERS["scheduler"] | {"scheduler"}
 LAYERS["fleet"] = LAYERS["server"] | {"server"}
 EVERYTHING = set(LAYERS) | {"simulate"}
-DESCRIPTION = {"field", "catalog_types", "workload_types", "request_table"}
-RECORDS = {"result", "ledger", "step_recorder", "kv_budget"}
+DESCRIPTION = {
+    "field", "field_json", "field_schema", "json", "catalog_types", "workload_types", "request_table",
+}  # fmt: skip
+RECORDS = {"result", "result_fields", "ledger", "step_recorder", "kv_budget"}
 
 # Standard headers that bring in threads, files, clocks, streams, or random numbers and
 # locales that differ between libraries.

@@ -1,0 +1,104 @@
+#include "result_json.hpp"
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kvsim/core/int128.hpp"
+#include "kvsim/metrics/summary.hpp"
+#include "kvsim/result_fields.hpp"
+#include "kvsim/version.hpp"
+
+namespace kvsim {
+namespace {
+
+json::Value number(double value) { return value; }
+json::Value number(std::int64_t value) { return value; }
+json::Value number(std::uint64_t value) { return value; }
+json::Value number(std::int32_t value) { return value; }
+json::Value number(std::uint8_t value) { return std::int32_t{value}; }
+json::Value number(char value) { return std::string(1, value); }
+json::Value number(Int128 value) {  // never negative
+  std::string digits;
+  do {
+    digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(value % 10)));
+    value /= 10;
+  } while (value != 0);
+  return digits;
+}
+
+struct MemberWriter {
+  json::Object object;
+  template <class T>
+  void operator()(std::string_view name, const T& value) {
+    object.set(name, number(value));
+  }
+};
+
+struct ColumnWriter {
+  json::Object object;
+  template <class T>
+  void operator()(std::string_view name, const std::vector<T>& column) {
+    if (column.empty()) return;
+    json::Array values;
+    values.reserve(column.size());
+    for (const T value : column) values.push_back(number(value));
+    object.set(name, std::move(values));
+  }
+};
+
+template <class Columns>
+json::Value columns(const Columns& table) {
+  ColumnWriter writer;
+  for_each_column(table, writer);
+  return std::move(writer.object);
+}
+
+std::string_view status_name(Status status) {
+  switch (status) {
+    case Status::ok:
+      return "ok";
+    case Status::infeasible:
+      return "infeasible";
+    case Status::unstable:
+      return "unstable";
+    case Status::livelock:
+      return "livelock";
+    case Status::invalid:
+      return "invalid";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+json::Value result_json(const Result& result) {
+  json::Object object;
+  object.set("version", version());
+  object.set("status", status_name(result.status));
+  object.set("reason", result.reason);
+  json::Array warnings;
+  for (const std::string& warning : result.warnings) warnings.emplace_back(warning);
+  object.set("warnings", std::move(warnings));
+
+  json::Object summary;
+  for (std::size_t i = 0; i < result.summary.size(); ++i) {
+    summary.set(summary_fields()[i].name, result.summary[i]);
+  }
+  object.set("summary", std::move(summary));
+  MemberWriter totals;
+  for_each_total(result.totals, totals);
+  object.set("totals", std::move(totals.object));
+  MemberWriter budget;
+  for_each_member(result.kv_budget, budget);
+  object.set("kv_budget", std::move(budget.object));
+
+  object.set("requests", columns(result.requests));
+  object.set("steps", columns(result.steps));
+  object.set("entries", columns(result.entries));
+  return object;
+}
+
+}  // namespace kvsim
