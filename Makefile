@@ -18,7 +18,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot \
-  lint format wasm aarch64 stubs clean
+  lint format standalone wasm aarch64 stubs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,8 +77,8 @@ test-sanitize: $(VENV)/.base
 test-py: build $(VENV)/.dev
 	$(PY) -m pytest -q -n $(JOBS) -m "not full and not lint" --benchmark-disable
 
-test-full: build wasm aarch64 $(VENV)/.cross ## what takes longer: portability (WebAssembly, aarch64), long properties
-	$(PY) -m pytest -q -n $(JOBS) -m full --benchmark-disable
+test-full: build standalone wasm aarch64 ## what takes longer: WebAssembly, aarch64, long properties
+	KVSIM_BUILD=$(BUILD) $(PY) -m pytest -q -n $(JOBS) -m full --benchmark-disable
 
 # ---- linters, generated files
 
@@ -95,11 +95,14 @@ stubs: build $(VENV)/.dev ## write the generated files anew (the native module's
 
 # ---- other platforms
 
+standalone: $(VENV)/.base ## build/standalone/kvsim-standalone (runs a scenario without Python)
+	@$(PY) tools/build_standalone.py native $(BUILD)/standalone
+
 wasm: $(VENV)/.cross ## build/wasm/kvsim.wasm (wasm32-wasi)
-	@$(PY) tools/build_cross.py wasm32-wasi $(BUILD)/wasm
+	@$(PY) tools/build_standalone.py wasm32-wasi $(BUILD)/wasm
 
 aarch64: $(VENV)/.cross ## build/aarch64/kvsim-standalone (static, runs under qemu-aarch64)
-	@$(PY) tools/build_cross.py aarch64-linux-musl $(BUILD)/aarch64
+	@$(PY) tools/build_standalone.py aarch64-linux-musl $(BUILD)/aarch64
 
 # ---- speed
 

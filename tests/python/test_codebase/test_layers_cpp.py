@@ -22,7 +22,8 @@ LAYERS["server"] = LAYERS["scheduler"] | {"scheduler"}
 LAYERS["fleet"] = LAYERS["server"] | {"server"}
 EVERYTHING = set(LAYERS) | {"simulate"}
 DESCRIPTION = {
-    "field", "field_json", "field_schema", "json", "catalog_types", "workload_types", "request_table",
+    "field", "field_json", "field_schema", "json", "json_parse", "catalog_types",
+    "workload_types", "request_table",
 }  # fmt: skip
 RECORDS = {"result", "result_fields", "ledger", "step_recorder", "kv_budget"}
 

@@ -1,9 +1,10 @@
-"""Build the engine for another platform with the clang of the `ziglang` wheel.
+"""Build the engine without Python, for this platform or with the clang of the `ziglang` wheel.
 
-    python tools/build_cross.py wasm32-wasi build/wasm            # build/wasm/kvsim.wasm
-    python tools/build_cross.py aarch64-linux-musl build/aarch64  # build/aarch64/kvsim-standalone
+    python tools/build_standalone.py native build/native-standalone   # .../kvsim-standalone
+    python tools/build_standalone.py wasm32-wasi build/wasm           # .../kvsim.wasm
+    python tools/build_standalone.py aarch64-linux-musl build/aarch64 # .../kvsim-standalone
 
-The first build for a platform also compiles its C++ library, which takes about a minute.
+The first build for another platform also compiles its C++ library, which takes about a minute.
 """
 
 import os
@@ -13,15 +14,23 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = {"wasm32-wasi": "kvsim.wasm", "aarch64-linux-musl": "kvsim-standalone"}
+PROGRAMS = {
+    "native": "kvsim-standalone",
+    "wasm32-wasi": "kvsim.wasm",
+    "aarch64-linux-musl": "kvsim-standalone",
+}
 
 
-def zig() -> Path:
-    """Return the path of the zig program in the `ziglang` wheel."""
+def toolchain(target: str) -> list[str]:
+    """Return the CMake options that choose the zig program in the `ziglang` wheel."""
     spec = find_spec("ziglang")
     if spec is None or spec.origin is None:
         sys.exit("the cross compiler is missing: pip install ziglang")
-    return Path(spec.origin).parent / "zig"
+    return [
+        f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'cmake' / 'zig.cmake'}",
+        f"-DKVSIM_ZIG={Path(spec.origin).parent / 'zig'}",
+        f"-DKVSIM_TARGET={target}",
+    ]
 
 
 def build(target: str, folder: Path) -> Path:
@@ -33,9 +42,7 @@ def build(target: str, folder: Path) -> Path:
         str(programs / "cmake"),
         "-S", str(ROOT), "-B", str(folder), "-G", "Ninja",
         f"-DCMAKE_MAKE_PROGRAM={programs / 'ninja'}",
-        f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'cmake' / 'zig.cmake'}",
-        f"-DKVSIM_ZIG={zig()}",
-        f"-DKVSIM_TARGET={target}",
+        *([] if target == "native" else toolchain(target)),
         "-DCMAKE_BUILD_TYPE=Release",
         "-DKVSIM_BUILD_STANDALONE=ON",
         "--log-level=WARNING",
