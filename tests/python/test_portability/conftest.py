@@ -1,125 +1,19 @@
-"""Runs scenarios on each platform that the engine is built for, and returns the result's text."""
+"""Runs scenarios on each platform that the engine is built for; all of these tests are `full`."""
 
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from kvsim.datasets import Trace
+from hosts import Module, Run, program, run_program
 
-ROOT = Path(__file__).parents[3]
-BUILD = ROOT / os.environ.get("KVSIM_BUILD", "build")
-CATALOG = {kind: ROOT / f"python/kvsim/data/catalog/{kind}.json" for kind in ("models", "gpus")}
-COLUMNS = (
-    "arrival_ns", "prompt_tokens", "output_tokens", "priority", "hash_offset", "hash_ids",
-    "hash_block_tokens", "token_offset", "token_ids",
-)  # fmt: skip
-
-Run = Callable[[str, Mapping[str, Trace]], str]
-
-
-class EngineError(Exception):
-    """What the engine refused: its kind and message."""
+HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if HERE in item.path.parents:
             item.add_marker(pytest.mark.full)
-
-
-def dataset_bytes(trace: Trace) -> bytes:
-    """Return a trace as the engine's hosts take it (cpp/wasm/session.hpp)."""
-    parts = []
-    for name in COLUMNS:
-        column = getattr(trace, name)
-        if column is not None:
-            values = np.atleast_1d(column).astype("<i8")
-            parts += [f"{name} {len(values)}\n".encode(), values.tobytes()]
-    return b"".join(parts)
-
-
-def program(path: str, target: str) -> Path:
-    found = BUILD / path
-    assert found.exists(), f"{found} is missing: make {target}"
-    return found
-
-
-def run_program(
-    command: list[str], scenario: str, traces: Mapping[str, Trace], folder: Path
-) -> str:
-    for number, (name, trace) in enumerate(traces.items()):
-        file = folder / f"{number}.columns"
-        file.write_bytes(dataset_bytes(trace))
-        command += ["--dataset", f"{name}={file}"]
-    command += ["--models", str(CATALOG["models"]), "--gpus", str(CATALOG["gpus"]), "-"]
-    done = subprocess.run(command, input=scenario, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise EngineError(done.stderr.strip())
-    return done.stdout.removesuffix("\n")
-
-
-class Module:
-    """kvsim.wasm under wasmtime."""
-
-    KINDS = ("config", "infeasible", "livelock", "invariant", "deadline", "cancelled")
-
-    def __init__(self) -> None:
-        import wasmtime
-
-        self.wasmtime: Any = wasmtime
-        self.engine = wasmtime.Engine()
-        path = program("wasm/kvsim.wasm", "wasm")
-        self.module = wasmtime.Module.from_file(self.engine, str(path))
-
-    def run(self, scenario: str, traces: Mapping[str, Trace]) -> str:
-        """Run a scenario in a new instance."""
-        wasmtime = self.wasmtime
-        store = wasmtime.Store(self.engine)
-        store.set_wasi(wasmtime.WasiConfig())
-        linker = wasmtime.Linker(self.engine)
-        linker.define_wasi()
-        error: list[str] = []
-        i32 = wasmtime.ValType.i32()
-
-        def host_error(kind: int, address: int, size: int) -> None:
-            text = memory.read(store, address, address + size).decode()
-            error.append(f"{self.KINDS[kind]}: {text}")
-
-        signature = wasmtime.FuncType([i32, i32, i32], [])
-        linker.define_func("env", "kvsim_host_error", signature, host_error)
-        exports = linker.instantiate(store, self.module).exports(store)
-        memory = exports["memory"]
-        exports["_initialize"](store)
-
-        def put(data: bytes) -> tuple[int, int]:
-            address = exports["kvsim_alloc"](store, len(data))
-            memory.write(store, data, address)
-            return address, len(data)
-
-        def call(name: str, *texts: bytes) -> None:
-            places = [put(text) for text in texts]
-            exports[name](store, *(number for place in places for number in place))
-            for address, _ in places:
-                exports["kvsim_free"](store, address)
-
-        try:
-            call("kvsim_add_models", CATALOG["models"].read_bytes())
-            call("kvsim_add_gpus", CATALOG["gpus"].read_bytes())
-            for name, trace in traces.items():
-                call("kvsim_add_dataset", name.encode(), dataset_bytes(trace))
-            call("kvsim_simulate", scenario.encode())
-        except wasmtime.Trap:
-            if not error:
-                raise
-            raise EngineError(error[0]) from None
-        start, size = exports["kvsim_output"](store), exports["kvsim_output_size"](store)
-        return bytes(memory.read(store, start, start + size)).decode()
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ import random
 from typing import Any
 
 import pytest
-from conftest import EngineError, Run
 
 import kvsim
+from hosts import EngineError, Run
 from kvsim import datasets
 
 
