@@ -1,15 +1,17 @@
 // Structs that describe their own fields, without macros:
 //
+// clang-format off
 //   struct Affine {
 //     double a_ns = 5e6;
-//     static constexpr std::string_view kind = "affine";  // where it is an alternative of a
-//     variant static constexpr std::string_view type_name = "Affine";  // in the schema and in
-//     Python static constexpr std::string_view doc = "Step time a + b * tokens."; static constexpr
-//     auto fields() {
+//     static constexpr std::string_view kind = "affine";  // where it is an alternative of a variant
+//     static constexpr std::string_view type_name = "Affine";  // in the schema and in Python
+//     static constexpr std::string_view doc = "Step time a + b * tokens.";
+//     static constexpr auto fields() {
 //       return std::tuple{field("a_ns", &Affine::a_ns, {.unit = "ns", .min = 0, .doc = "..."})};
 //     }
 //     void validate(std::string_view path) const;  // optional; runs after parsing
 //   };
+// clang-format on
 //
 // A field is a bool, int32_t, int64_t, uint64_t, double, std::string, an enum with EnumNames, a
 // described struct, std::vector or std::optional of a field's type, std::variant of described

@@ -1,13 +1,15 @@
 // The description of described structs (field.hpp) as JSON, from which Python classes, the CLI's
 // help, docs and widgets are generated:
 //
+// clang-format off
 //   {"root": "Scenario",
-//    "structs": [{"name": "Affine", "kind": "affine" or null, "shorthand": "name" or null, "doc":
-//    "...",
-//                 "fields": [{"name": "a_ns", "type": TYPE, "unit": "ns", "default": 5e6,
-//                             "min": 0.0 or null, "max": null, "exclusive_min": false, "doc":
-//                             "...", "choices_from": "models" or ""}]}],
+//    "structs": [{"name": "Affine", "kind": "affine" or null, "shorthand": "name" or null,
+//                 "doc": "...",
+//                 "fields": [{"name": "a_ns", "type": TYPE, "unit": "ns", "default": 5000000.0,
+//                             "min": 0.0 or null, "max": null, "exclusive_min": false,
+//                             "doc": "...", "choices_from": "models" or ""}]}],
 //    "enums": [{"name": "Record", "values": ["summary", ...]}]}
+// clang-format on
 //
 // Structs and enums come before those that use them. TYPE is {"type": T} with T one of
 //   bool int32 int64 uint64 double string,
