@@ -1,0 +1,71 @@
+// Inter-token latencies with their counts. A step gives the same gap to all its decodes, so there
+// are as many entries as steps, not as tokens.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kvsim/core/int128.hpp"
+#include "kvsim/core/time.hpp"
+
+namespace kvsim {
+
+// Exact as long as there are at most exact_limit distinct values; with more, values from 2^11 ns on
+// are counted in bins that are 0.05 to 0.1 % wide (1024 an octave) and stand for their middles, and
+// exact() is false. Count, mean, minimum and maximum are exact always. What is reported depends on
+// what was added, not on the order.
+class ItlHistogram {
+ public:
+  static constexpr std::size_t exact_limit = std::size_t{1} << 20;
+
+  struct Entry {
+    Ns value_ns;
+    std::uint64_t count;
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+
+  // Counts `value_ns` (0 or more) `count` times. On the hot path: an append, now and then a sort.
+  void add(Ns value_ns, std::uint64_t count = 1) {
+    if (buffer_.size() == buffer_.capacity()) [[unlikely]] {
+      make_room();
+    }
+    buffer_.push_back({value_ns, count});
+  }
+
+  [[nodiscard]] std::uint64_t count() const;
+  [[nodiscard]] bool exact() const;
+  // NaN if nothing was added.
+  [[nodiscard]] double mean_ns() const;
+  [[nodiscard]] double std_ns(int ddof = 0) const;  // 0: population, 1: sample
+  // Nearest ranks (core/quantile.hpp), in the order of qs. Fails (invariant) if nothing was added.
+  [[nodiscard]] std::vector<Ns> quantiles_ns(std::span<const double> qs) const;
+  [[nodiscard]] Ns min_ns() const;
+  [[nodiscard]] Ns max_ns() const;
+  // Values in ascending order with their counts; the bins' middles if not exact.
+  [[nodiscard]] std::vector<Entry> distinct() const;
+
+ private:
+  void make_room();
+  // Empties the buffer into the sorted list or the bins. Const, as it changes nothing that shows.
+  void compact() const;
+  // Before anything is read: compacts if there may be too many distinct values, which must not wait
+  // for the next add, or if the buffer has what belongs into bins.
+  void settle() const;
+  void use_bins() const;
+  void count_in_bin(const Entry& entry) const;
+  [[nodiscard]] Int128 sum() const;
+
+  template <class F>
+  void visit(const F& f) const;
+
+  mutable std::vector<Entry> buffer_;
+  mutable std::vector<Entry> sorted_;        // distinct values, while exact
+  mutable std::vector<std::uint64_t> bins_;  // counts by bin; empty while exact
+  mutable Int128 binned_sum_ = 0;            // of the values, not of the bins' middles
+  mutable Ns binned_min_ns_ = kNever;
+  mutable Ns binned_max_ns_ = 0;
+};
+
+}  // namespace kvsim

@@ -1,0 +1,124 @@
+// Values at several ranks of weighted, unordered keys, in a few passes instead of a sort.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+namespace kvsim::detail {
+
+// Keys that order as the values do.
+[[nodiscard]] constexpr std::uint64_t ordered_key(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) ^ (std::uint64_t{1} << 63);
+}
+[[nodiscard]] constexpr std::int64_t int_from_key(std::uint64_t key) {
+  return static_cast<std::int64_t>(key ^ (std::uint64_t{1} << 63));
+}
+// -0.0 is below 0.0; NaN has no place.
+[[nodiscard]] constexpr std::uint64_t ordered_key(double value) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  return (bits >> 63) != 0 ? ~bits : bits | (std::uint64_t{1} << 63);
+}
+[[nodiscard]] constexpr double double_from_key(std::uint64_t key) {
+  return std::bit_cast<double>((key >> 63) != 0 ? key ^ (std::uint64_t{1} << 63) : ~key);
+}
+
+struct WeightedKey {
+  std::uint64_t key;
+  std::uint64_t weight;
+};
+
+struct VisitWeightedKeys {
+  std::span<const WeightedKey> items;
+  template <class F>
+  void operator()(const F& f) const {
+    for (const WeightedKey& item : items) f(item.key, item.weight);
+  }
+};
+
+// The ranks [first, last) whose keys lie in one bucket; the weights below it sum to `before`.
+struct RankGroup {
+  std::size_t first;
+  std::size_t last;
+  std::size_t bucket;
+  std::uint64_t before;
+  std::vector<WeightedKey> items;
+};
+
+inline std::vector<RankGroup> group_ranks(std::span<const std::uint64_t> sums,
+                                          std::span<const std::uint64_t> ranks) {
+  std::vector<RankGroup> groups;
+  std::uint64_t before = 0;
+  std::size_t next = 0;
+  for (std::size_t bucket = 0; next < ranks.size(); before += sums[bucket++]) {
+    const std::size_t first = next;
+    while (next < ranks.size() && ranks[next] - before <= sums[bucket]) ++next;
+    if (next > first) groups.push_back({first, next, bucket, before, {}});
+  }
+  return groups;
+}
+
+inline void select_by_sorting(std::vector<WeightedKey>& items, std::span<const std::uint64_t> ranks,
+                              std::uint64_t* out) {
+  std::sort(items.begin(), items.end(),
+            [](const WeightedKey& a, const WeightedKey& b) { return a.key < b.key; });
+  std::size_t i = 0;
+  std::uint64_t before = 0;
+  for (const std::uint64_t rank : ranks) {
+    while (rank - before > items[i].weight) before += items[i++].weight;
+    *out++ = items[i].key;
+  }
+}
+
+// visit(f) calls f(key, weight) for every item. out[i] becomes the least key at which the
+// cumulative weight reaches ranks[i]; ranks ascend within 1 .. the total weight, which is below
+// 2^64. Each level reads the items three times, spreads them over 2^11 buckets and goes on with
+// those buckets that ranks fall in: two levels where values spread evenly, six at worst.
+template <class Visit>
+void select_ranks(const Visit& visit, std::span<const std::uint64_t> ranks, std::uint64_t* out) {
+  constexpr int bucket_bits = 11;
+  constexpr std::size_t buckets = std::size_t{1} << bucket_bits;
+  constexpr std::size_t few = 256;
+  constexpr auto none = std::numeric_limits<std::uint16_t>::max();
+  if (ranks.empty()) return;
+  std::uint64_t low = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t high = 0;
+  visit([&](std::uint64_t key, std::uint64_t) {
+    low = std::min(low, key);
+    high = std::max(high, key);
+  });
+  const int shift = std::max(0, static_cast<int>(std::bit_width(high - low)) - bucket_bits);
+  std::vector<std::uint64_t> sums(buckets);
+  visit([&](std::uint64_t key, std::uint64_t weight) { sums[(key - low) >> shift] += weight; });
+  std::vector<RankGroup> groups = group_ranks(sums, ranks);
+  if (shift == 0) {
+    for (const RankGroup& group : groups) {
+      std::fill(out + group.first, out + group.last, low + group.bucket);
+    }
+    return;
+  }
+  std::vector<std::uint16_t> slots(buckets, none);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    slots[groups[g].bucket] = static_cast<std::uint16_t>(g);
+  }
+  visit([&](std::uint64_t key, std::uint64_t weight) {
+    const std::uint16_t slot = slots[(key - low) >> shift];
+    if (slot != none) groups[slot].items.push_back({key, weight});
+  });
+  for (RankGroup& group : groups) {
+    std::vector<std::uint64_t> inner;
+    for (std::size_t r = group.first; r < group.last; ++r) inner.push_back(ranks[r] - group.before);
+    if (group.items.size() <= few) {
+      select_by_sorting(group.items, inner, out + group.first);
+    } else {
+      select_ranks(VisitWeightedKeys{group.items}, std::span<const std::uint64_t>(inner),
+                   out + group.first);
+    }
+  }
+}
+
+}  // namespace kvsim::detail
