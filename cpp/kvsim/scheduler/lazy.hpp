@@ -3,8 +3,10 @@
 // size, which finish from a wheel keyed by step. The state of a single request is written out
 // (materialised) only when something else happens to it.
 //
-// While r is lazy, seqs[r].computed holds C - step(); T = C + 1; its table has ceil(C / block_size)
-// blocks of which floor(C / block_size) are published.
+// While r is lazy, seqs[r].computed holds C - step() and its table has ceil(C / block_size) blocks.
+// `lag` is 0 for the synchronous engine, where T = C + 1 between steps, and 1 for the asynchronous
+// one, where the last sampled token is not known yet and T = C. Keys exist for known tokens only, so
+// there a block is published one step later.
 #pragma once
 
 #include <algorithm>
@@ -36,8 +38,9 @@ inline void erase_ordered(std::vector<OrderedId>& v, OrderedId x) {
 template <class Pool>
 class LazyDecodes {
  public:
-  LazyDecodes(SchedulerState<Pool>& state, std::int64_t longest_output)
+  LazyDecodes(SchedulerState<Pool>& state, std::int64_t longest_output, std::int64_t lag = 0)
       : s_(state),
+        lag_(lag),
         block_size_(state.cfg.block_size),
         wheel_(longest_output),
         takers_(static_cast<std::size_t>(block_size_)),
@@ -61,14 +64,16 @@ class LazyDecodes {
     return static_cast<std::int32_t>(q.computed + step_);
   }
 
-  // r has just sampled: C = T - 1.
+  // r samples in every step from the next on; the steps until its last token are known.
   void enter(RequestId r) {
     Seq& q = s_.seqs[r];
-    const std::int64_t c = q.known - 1;
-    wheel_.insert(s_.seqs, r, step_, step_ + (q.limit - q.known));
+    const std::int64_t c = q.known - 1 + lag_;
+    wheel_.insert(s_.seqs, r, step_, step_ + (q.limit - 1 - c));
     insert_ordered(takers_[bucket(-c)], ordered(q, r));
     if constexpr (Pool::has_cache) {
-      if (q.shared > c / block_size_) insert_ordered(publishers_[bucket(-c - 1)], ordered(q, r));
+      if (q.shared > ceil_div(keyed(c), block_size_) - 1) {
+        insert_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
+      }
     }
     q.computed = static_cast<std::int32_t>(c - step_);
     q.lazy = true;
@@ -82,7 +87,7 @@ class LazyDecodes {
     const std::int64_t c = computed(q);
     erase_ordered(takers_[bucket(-c)], ordered(q, r));
     if constexpr (Pool::has_cache) {
-      if (q.shared > 0) erase_ordered(publishers_[bucket(-c - 1)], ordered(q, r));
+      if (q.shared > 0) erase_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
     }
     write_out(q, c);
     --count_;
@@ -102,8 +107,9 @@ class LazyDecodes {
       leave(r);
       s_.ledger->set_last_token(r, now);
     }
-    step_ = step_mod_ = 0;
+    reset_step();
   }
+  void reset_step() { step_ = step_mod_ = 0; }  // nobody is lazy
 
   // One step of all lazy requests: they have their blocks.
   void advance() {
@@ -137,9 +143,9 @@ class LazyDecodes {
       for (const OrderedId x : who) {
         const RequestId r = id_of(x);
         const Seq& q = s_.seqs[r];
-        const std::int64_t j = computed(q) / block_size_;
+        const std::int64_t j = keyed(computed(q)) / block_size_ - 1;
         if (j >= q.shared) continue;
-        s_.pool.publish(s_.tables.at(q.table)[j], s_.requests.keys.of(r)[j]);
+        if (j >= q.published) s_.pool.publish(s_.tables.at(q.table)[j], s_.requests.keys.of(r)[j]);
         if (j + 1 < q.shared) who[kept++] = x;
       }
       who.resize(kept);
@@ -165,16 +171,21 @@ class LazyDecodes {
     const std::int64_t m = (step_mod_ + ahead) % block_size_;
     return static_cast<std::size_t>(m < 0 ? m + block_size_ : m);
   }
+  // Tokens with a key once the next step is allocated: min(C + 1, T).
+  [[nodiscard]] std::int64_t keyed(std::int64_t c) const { return c + 1 - lag_; }
   void write_out(Seq& q, std::int64_t c) {
     q.computed = static_cast<std::int32_t>(c);
-    q.known = static_cast<std::int32_t>(c + 1);
+    q.known = static_cast<std::int32_t>(c + 1 - lag_);
     q.blocks = static_cast<std::int32_t>(ceil_div(c, block_size_));
-    q.published = s_.cfg.prefix_caching ? static_cast<std::int32_t>(c / block_size_) : 0;
+    if (s_.cfg.prefix_caching) {
+      q.published = std::max(q.published, static_cast<std::int32_t>((c - lag_) / block_size_));
+    }
     q.lazy = false;
     q.chunking = false;
   }
 
   SchedulerState<Pool>& s_;
+  std::int64_t lag_;
   std::int64_t block_size_;
   std::int64_t count_ = 0;
   std::int64_t context_ = 0;

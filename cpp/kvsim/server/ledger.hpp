@@ -98,6 +98,17 @@ class Ledger {
     }
     mark_ns(r) = start;
   }
+  // Batches in flight, lazily: r is in every batch from the one after `sums` on / up to `sums`, whose
+  // end is `end`.
+  void open_batches(std::uint32_t r, const Terms& sums) {
+    if (waterfall_) add_terms(r, Terms{} - sums);
+  }
+  [[nodiscard]] bool booked_until(std::uint32_t r, Ns t) { return !waterfall_ || mark_ns(r) == t; }
+  void close_batches(std::uint32_t r, const Terms& sums, Ns end) {
+    if (!waterfall_) return;
+    add_terms(r, sums);
+    mark_ns(r) = end;
+  }
   void batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, bool samples);
 
   // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
@@ -111,17 +122,13 @@ class Ledger {
  private:
   // Time of the last change of phase. A request that has not finished uses its finish cell for it.
   Ns& mark_ns(std::uint32_t r) { return columns.finish_ns[r]; }
-  void open_terms(std::uint32_t r) {
-    columns.host_ns[r] -= totals.terms.host_ns;
-    columns.compute_ns[r] -= totals.terms.compute_ns;
-    columns.hbm_ns[r] -= totals.terms.hbm_ns;
-    columns.comm_ns[r] -= totals.terms.comm_ns;
-  }
-  void close_terms(std::uint32_t r) {
-    columns.host_ns[r] += totals.terms.host_ns;
-    columns.compute_ns[r] += totals.terms.compute_ns;
-    columns.hbm_ns[r] += totals.terms.hbm_ns;
-    columns.comm_ns[r] += totals.terms.comm_ns;
+  void open_terms(std::uint32_t r) { add_terms(r, Terms{} - totals.terms); }
+  void close_terms(std::uint32_t r) { add_terms(r, totals.terms); }
+  void add_terms(std::uint32_t r, const Terms& t) {
+    columns.host_ns[r] += t.host_ns;
+    columns.compute_ns[r] += t.compute_ns;
+    columns.hbm_ns[r] += t.hbm_ns;
+    columns.comm_ns[r] += t.comm_ns;
   }
 
   bool waterfall_;

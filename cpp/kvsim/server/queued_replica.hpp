@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "kvsim/scheduler/definition.hpp"
+#include "kvsim/scheduler/lazy.hpp"
 #include "kvsim/scheduler/livelock.hpp"
 #include "kvsim/scheduler/state.hpp"
 #include "kvsim/server/ledger.hpp"
@@ -21,17 +23,20 @@ template <class Pool>
 class QueuedReplica {
  public:
   QueuedReplica(const SchedulerConfig& config, const StepTimeModel& model,
-                const RequestTable& table, Mode /*only steps*/, Record record, bool waterfall,
+                const RequestTable& table, Mode mode, Record record, bool waterfall,
                 Control control)
       : ledger_(table, waterfall, true),
         state_(config, table),
         definition_(state_),
+        lazy_(state_, config.max_model_len, 1),
         feed_(table),
         recorder_(record),
         livelock_(state_),
         model_(model),
         control_(control),
-        stage_free_(static_cast<std::size_t>(config.stages)) {
+        stage_free_(static_cast<std::size_t>(config.stages)),
+        leap_(mode == Mode::leap && config.async && config.stages == 1 &&
+              config.prefill_interval == 1 && table.stop_after.empty()) {
     state_.ledger = &ledger_;
   }
 
@@ -40,6 +45,9 @@ class QueuedReplica {
     if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.next_time();
     for (;;) {
       poll();
+      if (leap_ && (lazy_now_ || go_lazy())) {
+        if (lazy_round()) continue;
+      }
       if (!work() && queue_.empty()) {
         if (unfinished_ == 0) break;
         advance_to(feed_.next_time());
@@ -85,6 +93,8 @@ class QueuedReplica {
       ledger_.arrived(r, at);
       ledger_.totals.waiting_integral += now() - at;
       state_.add(r);
+      // First come, first served: who joins a queue with a blocked head changes nothing.
+      if (state_.cfg.priority || state_.cfg.threshold > 0) blocked_ = false;
     }
   }
 
@@ -197,7 +207,7 @@ class QueuedReplica {
     t.max_running = std::max(t.max_running, state_.num_running);
     t.max_waiting = std::max(t.max_waiting, static_cast<std::int64_t>(state_.waiting.size()));
     t.max_used_blocks = std::max(t.max_used_blocks, state_.pool.usable() - state_.pool.free());
-    if (batch.entries.empty()) return;
+    if (shape.tokens() == 0) return;
     ++t.steps;
     t.terms += batch.terms;
     t.busy_ns += batch.terms.total() / state_.cfg.stages;
@@ -214,6 +224,22 @@ class QueuedReplica {
     livelock_.check(feed_.exhausted());
   }
 
+  // The lazy path, for asynchronous scheduling on one stage: queued_leap.hpp.
+  bool go_lazy();
+  void go_explicit();
+  bool lazy_round();  // false: the round needs the definition; nothing was scheduled
+  void enter_from_flight();
+  [[nodiscard]] bool lazy_allowed() const;
+  [[nodiscard]] std::int64_t chunk_tokens(const Seq& q, std::int64_t budget) const;
+  std::int64_t run_lazy_and_chunks();
+  void launch(std::int64_t left);
+  void land();
+  void leap();
+  template <class Model>
+  void leap_with(const Model& model);
+  void record_lazy(const Batch& batch, const StepShape& shape);
+  void record_leap(Ns t, Ns end, const Terms& terms, std::int64_t n);
+
   void poll() {
     if ((++polls_ & 1023) == 0 && control_.stop != nullptr && *control_.stop) {
       fail(ErrorKind::cancelled, "the run was stopped");
@@ -223,6 +249,7 @@ class QueuedReplica {
   Ledger ledger_;
   SchedulerState<Pool> state_;
   Definition<Pool, true> definition_;
+  LazyDecodes<Pool> lazy_;
   ArrivalFeed feed_;
   StepRecorder recorder_;
   LivelockWatch<Pool> livelock_;
@@ -234,6 +261,29 @@ class QueuedReplica {
   std::int64_t unfinished_ = 0;
   std::int64_t polls_ = 0;
   bool flush_ = false;  // a request finished since the last call
+
+  // An entry of the batch in flight that the lazy path handles by itself: a chunk, or a decode after
+  // an irregular gap.
+  struct Chunk {
+    Entry entry;
+    bool first;  // samples the request's first token
+    bool last;   // samples its last one
+  };
+  bool leap_;
+  bool lazy_now_ = false;
+  bool blocked_ = false;             // the head of the queue cannot be admitted for now
+  Batch flying_;                     // the one batch in flight, its entries in the next three
+  std::int64_t flying_decodes_ = 0;  // lazy requests, those that are leaving included
+  std::vector<Chunk> flying_chunks_;
+  std::vector<OrderedId> leaving_;   // their last token is in flight: no longer lazy
+  Batch landing_;                    // the one before, its output being processed
+  std::int64_t landing_decodes_ = 0;
+  std::vector<Chunk> landing_chunks_;
+  std::vector<OrderedId> landing_leaving_;
+  std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
+  std::vector<OrderedId> merged_;
 };
 
 }  // namespace kvsim
+
+#include "kvsim/server/queued_leap.hpp"
