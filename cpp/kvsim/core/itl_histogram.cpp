@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include "kvsim/core/error.hpp"
@@ -33,86 +34,103 @@ Ns middle_of(std::size_t bin) {
   return static_cast<Ns>(low + ((std::uint64_t{1} << shift) >> 1));
 }
 
-// Least significant digits first, as many 11-bit digits as the spread of values has.
-void radix_sort(std::vector<Entry>& entries) {
+// By the bits from `from` on; least significant digits first, as many as the words differ in.
+void radix_sort(std::vector<std::uint64_t>& words, int from) {
   constexpr int digit_bits = 11;
   constexpr std::size_t few = 2048;
-  if (entries.size() <= few) {
-    std::sort(entries.begin(), entries.end(),
-              [](const Entry& a, const Entry& b) { return a.value_ns < b.value_ns; });
+  if (words.size() <= few) {
+    std::sort(words.begin(), words.end());
     return;
   }
-  const auto [least, most] =
-      std::minmax_element(entries.begin(), entries.end(),
-                          [](const Entry& a, const Entry& b) { return a.value_ns < b.value_ns; });
-  const auto low = static_cast<std::uint64_t>(least->value_ns);
-  const int bits =
-      static_cast<int>(std::bit_width(static_cast<std::uint64_t>(most->value_ns) - low));
-  std::vector<Entry> sorted(entries.size());
+  const auto [least, most] = std::minmax_element(words.begin(), words.end());
+  const std::uint64_t low = *least >> from;
+  const int bits = static_cast<int>(std::bit_width((*most >> from) - low));
+  std::vector<std::uint64_t> sorted(words.size());
   std::vector<std::size_t> starts(std::size_t{1} << digit_bits);
   for (int shift = 0; shift < bits; shift += digit_bits) {
-    const auto digit = [&](const Entry& entry) {
-      return ((static_cast<std::uint64_t>(entry.value_ns) - low) >> shift) & (starts.size() - 1);
+    const auto digit = [&](std::uint64_t word) {
+      return (((word >> from) - low) >> shift) & (starts.size() - 1);
     };
     std::fill(starts.begin(), starts.end(), 0);
-    for (const Entry& entry : entries) ++starts[digit(entry)];
+    for (const std::uint64_t word : words) ++starts[digit(word)];
     std::exclusive_scan(starts.begin(), starts.end(), starts.begin(), std::size_t{0});
-    for (const Entry& entry : entries) sorted[starts[digit(entry)]++] = entry;
-    entries.swap(sorted);
+    for (const std::uint64_t word : words) sorted[starts[digit(word)]++] = word;
+    words.swap(sorted);
   }
 }
 
-// Neighbours of one value become one; counts of 0 vanish.
-void unite_equal(std::vector<Entry>& sorted) {
-  std::size_t kept = 0;
-  for (const Entry& entry : sorted) {
-    if (entry.count == 0) continue;
-    if (kept > 0 && sorted[kept - 1].value_ns == entry.value_ns) {
-      sorted[kept - 1].count += entry.count;
-    } else {
-      sorted[kept++] = entry;
-    }
+bool by_value(const Entry& a, const Entry& b) { return a.value_ns < b.value_ns; }
+
+// Appends to a list in ascending order; equal values become one entry, counts of 0 none.
+void append(std::vector<Entry>& list, const Entry& entry) {
+  if (entry.count == 0) return;
+  if (!list.empty() && list.back().value_ns == entry.value_ns) {
+    list.back().count += entry.count;
+  } else {
+    list.push_back(entry);
   }
-  sorted.resize(kept);
+}
+
+// Both in ascending order.
+std::vector<Entry> merge(const std::vector<Entry>& a, const std::vector<Entry>& b) {
+  std::vector<Entry> merged;
+  merged.reserve(a.size() + b.size());
+  auto next = a.begin();
+  for (const Entry& entry : b) {
+    while (next != a.end() && next->value_ns < entry.value_ns) append(merged, *next++);
+    append(merged, entry);
+  }
+  while (next != a.end()) append(merged, *next++);
+  return merged;
 }
 
 }  // namespace
 
 void ItlHistogram::make_room() {
-  constexpr std::size_t first = 1024;
-  if (buffer_.capacity() < exact_limit) {
-    buffer_.reserve(std::clamp(2 * buffer_.capacity(), first, exact_limit));
+  constexpr std::size_t first = 4096;
+  if (buffer_.capacity() < first) {
+    buffer_.reserve(first);
+  } else if (buffer_.capacity() < exact_limit) {
+    // In one go, so that nothing is copied twice; memory that is not touched costs nothing.
+    buffer_.reserve(exact_limit);
   } else {
     compact();
   }
 }
 
+void ItlHistogram::add_large(Ns value_ns, std::uint64_t count) {
+  if (value_ns < 0) {
+    fail(ErrorKind::invariant, "a gap between tokens of " + std::to_string(value_ns) + " ns");
+  }
+  if (large_.size() >= exact_limit) compact();
+  large_.push_back({value_ns, count});
+}
+
 void ItlHistogram::compact() const {
   if (bins_.empty()) {
-    radix_sort(buffer_);
-    unite_equal(buffer_);
-    std::vector<Entry> merged(sorted_.size() + buffer_.size());
-    std::merge(sorted_.begin(), sorted_.end(), buffer_.begin(), buffer_.end(), merged.begin(),
-               [](const Entry& a, const Entry& b) { return a.value_ns < b.value_ns; });
-    unite_equal(merged);
-    sorted_ = std::move(merged);
-    if (sorted_.size() > exact_limit) use_bins();
+    radix_sort(buffer_, count_bits);
+    std::sort(large_.begin(), large_.end(), by_value);
+    const std::vector<Entry> large = std::exchange(large_, {});
+    std::vector<Entry> fresh;
+    fresh.reserve(buffer_.size());
+    visit_buffers([&](Ns value, std::uint64_t count) { append(fresh, {value, count}); });
+    sorted_ = sorted_.empty() ? std::move(fresh) : merge(sorted_, fresh);
+    if (!large.empty()) sorted_ = merge(sorted_, large);
+    if (sorted_.size() > exact_limit) {
+      bins_.resize(bin_count);
+      for (const Entry& entry : sorted_) count_in_bin(entry);
+      sorted_ = {};
+    }
   } else {
-    for (const Entry& entry : buffer_) count_in_bin(entry);
+    visit_buffers([&](Ns value, std::uint64_t count) { count_in_bin({value, count}); });
+    large_.clear();
   }
   buffer_.clear();
 }
 
 void ItlHistogram::settle() const {
-  const bool may_change =
-      bins_.empty() ? sorted_.size() + buffer_.size() > exact_limit : !buffer_.empty();
-  if (may_change) compact();
-}
-
-void ItlHistogram::use_bins() const {
-  bins_.resize(bin_count);
-  for (const Entry& entry : sorted_) count_in_bin(entry);
-  sorted_ = {};
+  const std::size_t buffered = buffer_.size() + large_.size();
+  if (bins_.empty() ? sorted_.size() + buffered > exact_limit : buffered > 0) compact();
 }
 
 void ItlHistogram::count_in_bin(const Entry& entry) const {
@@ -123,11 +141,18 @@ void ItlHistogram::count_in_bin(const Entry& entry) const {
   binned_max_ns_ = std::max(binned_max_ns_, entry.value_ns);
 }
 
+template <class F>
+void ItlHistogram::visit_buffers(const F& f) const {
+  constexpr std::uint64_t mask = (std::uint64_t{1} << count_bits) - 1;
+  for (const std::uint64_t word : buffer_) f(static_cast<Ns>(word >> count_bits), word & mask);
+  for (const Entry& entry : large_) f(entry.value_ns, entry.count);
+}
+
 // Calls f(value, count) for what has been added; after settle().
 template <class F>
 void ItlHistogram::visit(const F& f) const {
+  visit_buffers(f);
   for (const Entry& entry : sorted_) f(entry.value_ns, entry.count);
-  for (const Entry& entry : buffer_) f(entry.value_ns, entry.count);
   for (std::size_t bin = 0; bin < bins_.size(); ++bin) {
     if (bins_[bin] != 0) f(std::clamp(middle_of(bin), binned_min_ns_, binned_max_ns_), bins_[bin]);
   }

@@ -40,29 +40,33 @@ struct VisitWeightedKeys {
   }
 };
 
+struct Bucket {
+  std::uint64_t weight = 0;
+  std::size_t items = 0;
+};
+
 // The ranks [first, last) whose keys lie in one bucket; the weights below it sum to `before`.
 struct RankGroup {
   std::size_t first;
   std::size_t last;
   std::size_t bucket;
   std::uint64_t before;
-  std::vector<WeightedKey> items;
 };
 
-inline std::vector<RankGroup> group_ranks(std::span<const std::uint64_t> sums,
+inline std::vector<RankGroup> group_ranks(std::span<const Bucket> buckets,
                                           std::span<const std::uint64_t> ranks) {
   std::vector<RankGroup> groups;
   std::uint64_t before = 0;
   std::size_t next = 0;
-  for (std::size_t bucket = 0; next < ranks.size(); before += sums[bucket++]) {
+  for (std::size_t b = 0; next < ranks.size(); before += buckets[b++].weight) {
     const std::size_t first = next;
-    while (next < ranks.size() && ranks[next] - before <= sums[bucket]) ++next;
-    if (next > first) groups.push_back({first, next, bucket, before, {}});
+    while (next < ranks.size() && ranks[next] - before <= buckets[b].weight) ++next;
+    if (next > first) groups.push_back({first, next, b, before});
   }
   return groups;
 }
 
-inline void select_by_sorting(std::vector<WeightedKey>& items, std::span<const std::uint64_t> ranks,
+inline void select_by_sorting(std::span<WeightedKey> items, std::span<const std::uint64_t> ranks,
                               std::uint64_t* out) {
   std::sort(items.begin(), items.end(),
             [](const WeightedKey& a, const WeightedKey& b) { return a.key < b.key; });
@@ -81,9 +85,7 @@ inline void select_by_sorting(std::vector<WeightedKey>& items, std::span<const s
 template <class Visit>
 void select_ranks(const Visit& visit, std::span<const std::uint64_t> ranks, std::uint64_t* out) {
   constexpr int bucket_bits = 11;
-  constexpr std::size_t buckets = std::size_t{1} << bucket_bits;
   constexpr std::size_t few = 256;
-  constexpr auto none = std::numeric_limits<std::uint16_t>::max();
   if (ranks.empty()) return;
   std::uint64_t low = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t high = 0;
@@ -92,30 +94,49 @@ void select_ranks(const Visit& visit, std::span<const std::uint64_t> ranks, std:
     high = std::max(high, key);
   });
   const int shift = std::max(0, static_cast<int>(std::bit_width(high - low)) - bucket_bits);
-  std::vector<std::uint64_t> sums(buckets);
-  visit([&](std::uint64_t key, std::uint64_t weight) { sums[(key - low) >> shift] += weight; });
-  std::vector<RankGroup> groups = group_ranks(sums, ranks);
+  std::vector<Bucket> buckets(std::size_t{1} << bucket_bits);
+  visit([&](std::uint64_t key, std::uint64_t weight) {
+    Bucket& bucket = buckets[(key - low) >> shift];
+    bucket.weight += weight;
+    ++bucket.items;
+  });
+  const std::vector<RankGroup> groups = group_ranks(buckets, ranks);
   if (shift == 0) {
     for (const RankGroup& group : groups) {
       std::fill(out + group.first, out + group.last, low + group.bucket);
     }
     return;
   }
-  std::vector<std::uint16_t> slots(buckets, none);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    slots[groups[g].bucket] = static_cast<std::uint16_t>(g);
+  // The items of the groups' buckets, group after group; those of other buckets all go to one more
+  // place at the end, which is faster than a branch.
+  struct Target {
+    std::size_t place;
+    std::size_t step;
+  };
+  std::size_t wanted = 0;
+  for (const RankGroup& group : groups) wanted += buckets[group.bucket].items;
+  std::vector<Target> targets(buckets.size(), Target{wanted, 0});
+  wanted = 0;
+  for (const RankGroup& group : groups) {
+    targets[group.bucket] = {wanted, 1};
+    wanted += buckets[group.bucket].items;
   }
+  std::vector<WeightedKey> gathered(wanted + 1);
   visit([&](std::uint64_t key, std::uint64_t weight) {
-    const std::uint16_t slot = slots[(key - low) >> shift];
-    if (slot != none) groups[slot].items.push_back({key, weight});
+    Target& target = targets[(key - low) >> shift];
+    gathered[target.place] = {key, weight};
+    target.place += target.step;
   });
-  for (RankGroup& group : groups) {
+  for (const RankGroup& group : groups) {
+    const std::size_t count = buckets[group.bucket].items;
+    const std::span<WeightedKey> items(gathered.data() + targets[group.bucket].place - count,
+                                       count);
     std::vector<std::uint64_t> inner;
     for (std::size_t r = group.first; r < group.last; ++r) inner.push_back(ranks[r] - group.before);
-    if (group.items.size() <= few) {
-      select_by_sorting(group.items, inner, out + group.first);
+    if (count <= few) {
+      select_by_sorting(items, inner, out + group.first);
     } else {
-      select_ranks(VisitWeightedKeys{group.items}, std::span<const std::uint64_t>(inner),
+      select_ranks(VisitWeightedKeys{items}, std::span<const std::uint64_t>(inner),
                    out + group.first);
     }
   }
