@@ -1,10 +1,12 @@
 #include "kvsim/simulate.hpp"
 
+#include <cmath>
 #include <utility>
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/stability.hpp"
 #include "kvsim/metrics/summary.hpp"
+#include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_replica.hpp"
 #include "kvsim/server/replica.hpp"
 #include "kvsim/workload/build.hpp"
@@ -84,6 +86,23 @@ void complete_columns(RequestColumns& c, const RequestTable& t, bool waterfall) 
   }
 }
 
+// Only an open loop can outrun the server: with clients that wait, the queue is bounded by design.
+void judge_stability(const Scenario& s, Result& result) {
+  const Arrivals& a = s.workload.arrivals;
+  if (std::holds_alternative<ClosedLoop>(a) || std::holds_alternative<Burst>(a) ||
+      std::holds_alternative<Sessions>(s.workload.prefixes)) {
+    return;
+  }
+  const RequestColumns& c = result.requests;
+  const Drift drift = queue_drift(c.arrival_ns, c.scheduled_ns, c.finish_ns);
+  if (!drift.unstable) return;
+  result.status = Status::unstable;
+  const auto text = [](double x) { return json::write_double(std::round(x * 1000) / 1000); };
+  result.reason = "the queue drifts up: waits grow by " + text(drift.excess_load) +
+                  " s per second of arrivals, from " + text(drift.first_wait_ms) + " ms to " +
+                  text(drift.last_wait_ms) + " ms over the window";
+}
+
 template <class Replica>
 void run_replica(const Scenario& s, const Inputs& in, const Setup& setup, const StepTimeModel& model,
                  const RequestTable& requests, Result& result) {
@@ -127,7 +146,8 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   result.totals.block_size = setup.config.block_size;
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
   complete_columns(result.requests, requests, s.record_waterfall);
-  summarize(s, result);
+  result.summary = summarize(result.requests, result.totals, result.itl, s.slo);
+  judge_stability(s, result);
   if (s.record == Record::summary) result.requests = RequestColumns{};
   return result;
 }
