@@ -1,0 +1,19 @@
+// Random configurations and requests, small enough that hundreds run in a second, and mean: tiny
+// pools, budgets and slots that run out, ties, chunks, shared and private keys.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "server/replica_run.hpp"
+
+namespace kvsim_test {
+
+enum class Flavour { plain, speculation, batches_in_flight };
+
+ReplicaCase random_case(std::uint64_t seed, Flavour flavour);
+
+// The configuration in a line, to start a search from.
+std::string describe(const ReplicaCase& c);
+
+}  // namespace kvsim_test
