@@ -41,7 +41,7 @@ def build(folder: Path) -> list[Path]:
             "-DKVSIM_BUILD_BENCH=ON", "--log-level=WARNING",
         ],
         check=True,
-        stdout=sys.stderr,
+        stdout=subprocess.DEVNULL,
     )  # fmt: skip
     subprocess.run([cmake, "--build", str(folder), "--", "--quiet"], check=True, stdout=sys.stderr)
     return sorted(folder / source.stem for source in (ROOT / "bench" / "cpp").glob("work_*.cpp"))

@@ -56,8 +56,8 @@ def build(target: str, folder: Path) -> Path:
         "--",
         "--quiet",
     ]
-    for command in (configure, compile_):
-        subprocess.run(command, check=True, stdout=sys.stderr)
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(compile_, check=True, stdout=sys.stderr)
     return folder / PROGRAMS[target]
 
 

@@ -39,8 +39,9 @@ def build(folder: Path) -> None:
         f"-Dnanobind_DIR={import_module('nanobind').cmake_dir()}",
         "--log-level=WARNING",
     ]  # fmt: skip
-    for command in (configure, [str(programs / "cmake"), "--build", str(folder), "--", "--quiet"]):
-        subprocess.run(command, check=True, stdout=sys.stderr)
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
+    compile_ = [str(programs / "cmake"), "--build", str(folder), "--", "--quiet"]
+    subprocess.run(compile_, check=True, stdout=sys.stderr)
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -123,7 +123,7 @@ def test_engine_has_no_threads_files_clocks_environment(engine: list[Source]) ->
 
 def test_engine_calls_libm_only_in_core_math(engine: list[Source]) -> None:
     # A name of the portable functions' own namespace (math::exp) and a member (x.log()) are fine.
-    pattern = rf"(?:(?<![\w.>:])|(?<=->)(?!)|\bstd::|(?<!\w)::){LIBM}\s*\("
+    pattern = rf"(?:(?<![\w.>:])|\bstd::|(?<!\w)::){LIBM}\s*\("
     wrong = [
         place
         for source in engine
