@@ -23,8 +23,8 @@ class Object {
   void set(std::string_view key, Value value);  // replaces or appends
   [[nodiscard]] const std::vector<Member>& members() const { return members_; }
   [[nodiscard]] std::vector<Member>& members() { return members_; }
-  [[nodiscard]] std::size_t size() const { return members_.size(); }
-  [[nodiscard]] bool empty() const { return members_.empty(); }
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] bool empty() const;
 
  private:
   std::vector<Member> members_;
@@ -68,6 +68,10 @@ class Value {
                Object>
       data_;
 };
+
+// Here, where Value is complete: libc++ wants that of a vector's element.
+inline std::size_t Object::size() const { return members_.size(); }
+inline bool Object::empty() const { return members_.empty(); }
 
 // Fails with ErrorKind::config, "SOURCE: line 3, column 7: ..." (columns count characters).
 // Rejected are duplicate keys, NaN and Infinity, numbers beyond double's range, invalid UTF-8,
