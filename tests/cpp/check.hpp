@@ -99,6 +99,25 @@ bool check_throws(F&& f, const std::string& part, const char* text, const char* 
   return false;
 }
 
+// The same for exceptions that have a kind(), as kvsim::Error.
+template <class Exception, class Kind, class F>
+bool check_throws_kind(F&& f, Kind kind, const std::string& part, const char* text,
+                       const char* file, int line) {
+  try {
+    f();
+  } catch (const Exception& e) {
+    if (e.kind() != kind) {
+      report_failure(file, line, std::string(text) + "\n    kind: " + show(e.kind()) + ", not " +
+                                     show(kind) + "\n    message: " + e.what());
+      return false;
+    }
+    const auto same = [&] { throw e; };
+    return check_throws<Exception>(same, part, text, file, line);
+  }
+  report_failure(file, line, std::string(text) + "\n    threw nothing");
+  return false;
+}
+
 }  // namespace kvsim_test
 
 #define TEST(suite, name)                                                                  \
@@ -127,3 +146,8 @@ bool check_throws(F&& f, const std::string& part, const char* text, const char* 
   static_cast<void>(kvsim_test::check_throws<Exception>([&] { static_cast<void>(expression); }, \
                                                         (part), #expression, __FILE__, __LINE__))
 #define CHECK_THROWS(expression, Exception) CHECK_THROWS_WITH(expression, Exception, "")
+// kvsim::Error of ErrorKind::kind_name, its message with `part` in it.
+#define CHECK_THROWS_KIND(expression, kind_name, part)                              \
+  static_cast<void>(kvsim_test::check_throws_kind<kvsim::Error>(                    \
+      [&] { static_cast<void>(expression); }, kvsim::ErrorKind::kind_name, (part), \
+      #expression, __FILE__, __LINE__))

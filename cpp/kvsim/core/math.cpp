@@ -78,11 +78,12 @@ Pair log_pair(double x) {
   const double r = q.r_high + q.r_low;
   // r_high has 23 bits: its square is exact.
   const double square = -0.5 * (q.r_high * q.r_high);
-  const double rest = q.low + q.r_low - 0.5 * q.r_low * (q.r_high + r) + log_series(r, r * r);
-  const double sum = q.high + q.r_high;
+  const double rest = q.low - 0.5 * q.r_low * (q.r_high + r) + log_series(r, r * r);
+  // Each sum with what it loses; the first addend is the larger one, or 0.
+  const double exact = q.high + q.r_high;
+  const double sum = exact + q.r_low;
   const double high = sum + square;
-  // |square| < |sum|, or sum = 0 and all is exact.
-  const double low = (sum - high) + square + rest;
+  const double low = ((exact - sum) + q.r_low) + ((sum - high) + square) + rest;
   return {high + low, (high - (high + low)) + low};
 }
 
@@ -139,7 +140,7 @@ double exp(double x) {
 }
 
 double expm1(double x) {
-  if (x != x) return x;
+  if (!(std::abs(x) >= 0x1p-54)) return x;  // keeps -0.0 and NaN
   if (x > 40) return exp(x) - 1.0;
   if (x < -40) return -1.0;
   if (std::abs(x) < 0x1p-6) {

@@ -274,8 +274,10 @@ void set(Value& root, std::string_view path, Value value) {
     } else if (Array* array = here->if_array()) {
       here = &element_at(*array, component, walked(path, rest));
     } else {
-      bad_field(walked(path, rest), "a path through " + describe(*here),
-                "a path through objects and arrays");
+      const std::string_view at = walked(path, rest);
+      const std::size_t end = at.size() - component.size();
+      bad_field(end == 0 ? "the whole" : at.substr(0, end - 1), describe(*here),
+                "an object or an array, to have " + quoted(component) + " in it");
     }
   }
   *here = std::move(value);
