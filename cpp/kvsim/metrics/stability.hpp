@@ -10,9 +10,9 @@ namespace kvsim {
 // What the test looked at; `unstable` is the verdict.
 struct Drift {
   bool unstable = false;
-  double excess_load = 0;         // seconds of wait gained per second of arrivals, over the window
-  double first_wait_ms = 0;       // mean wait of the window's first fifth of requests
-  double last_wait_ms = 0;        // and of its last fifth
+  double excess_load = 0;    // seconds of wait gained per second of arrivals, over the window
+  double first_wait_ms = 0;  // mean wait of the window's first fifth of requests
+  double last_wait_ms = 0;   // and of its last fifth
 };
 
 // Rows are requests in any order; waits are scheduled - arrival. Never unstable below

@@ -17,9 +17,9 @@ constexpr double reserve_many_gpus = 1.55e9;
 
 double weight_bytes(const ModelSpec& model, const ModelShard& shard, WeightDtype dtype) {
   const double experts = static_cast<double>(model.num_experts) * shard.expert_params;
-  const double layer = (shard.attention_params + shard.mlp_params + experts) *
-                           bytes_per_weight(dtype) +
-                       shard.router_params * 2;
+  const double layer =
+      (shard.attention_params + shard.mlp_params + experts) * bytes_per_weight(dtype) +
+      shard.router_params * 2;
   // Both embeddings stay in 16 bits.
   return static_cast<double>(model.layers) * layer +
          2 * (shard.head_params + shard.embedding_params);

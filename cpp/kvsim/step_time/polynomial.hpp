@@ -26,7 +26,8 @@ struct Polynomial {
   static constexpr std::string_view kind = "polynomial";
   static constexpr std::string_view type_name = "Polynomial";
   static constexpr std::string_view doc =
-      "Quadratic in the prompt tokens of a step (compute) plus quadratic in the share of the KV pool "
+      "Quadratic in the prompt tokens of a step (compute) plus quadratic in the share of the KV "
+      "pool "
       "that its decodes attend to (HBM).";
   static constexpr auto fields() {
     using P = Polynomial;
@@ -39,11 +40,12 @@ struct Polynomial {
               {.unit = "ms", .min = 0, .max = 1e3, .doc = "Time a squared prompt token."}),
         field("decode_ms", &P::decode_ms,
               {.unit = "ms", .min = -1e6, .max = 1e6, .doc = "Fixed time of a step with decodes."}),
-        field("decode_ms_per_use", &P::decode_ms_per_use,
-              {.unit = "ms",
-               .min = -1e6,
-               .max = 1e6,
-               .doc = "Times p, the share of the pool that the decodes' contexts fill (at most 1)."}),
+        field(
+            "decode_ms_per_use", &P::decode_ms_per_use,
+            {.unit = "ms",
+             .min = -1e6,
+             .max = 1e6,
+             .doc = "Times p, the share of the pool that the decodes' contexts fill (at most 1)."}),
         field("decode_ms_per_use2", &P::decode_ms_per_use2,
               {.unit = "ms", .min = -1e6, .max = 1e6, .doc = "Times p squared."}),
         field("decode_min_ms", &P::decode_min_ms,

@@ -19,13 +19,6 @@ double tiled(double rows) { return tile_rows * std::ceil(rows / tile_rows); }
 // context-attention kernels of vLLM 0.19 on H100).
 constexpr double short_context_tokens = 680;
 
-std::string_view name_of(WeightDtype dtype) {
-  for (const auto& [value, name] : EnumNames<WeightDtype>::values) {
-    if (value == dtype) return name;
-  }
-  return "?";
-}
-
 // 4-bit weights are unpacked to 16 bits, so any GPU that computes in 16 bits takes them.
 double peak_flops(const GpuSpec& gpu, WeightDtype dtype) {
   if (dtype == WeightDtype::fp8) return gpu.flops_fp8.value_or(0);
@@ -36,7 +29,7 @@ double peak_flops(const GpuSpec& gpu, WeightDtype dtype) {
 bool computes_with(const GpuSpec& gpu, WeightDtype dtype) {
   if (peak_flops(gpu, dtype) <= 0) return false;
   if (gpu.dtypes.empty() || dtype == WeightDtype::int4) return true;
-  return std::find(gpu.dtypes.begin(), gpu.dtypes.end(), name_of(dtype)) != gpu.dtypes.end();
+  return std::find(gpu.dtypes.begin(), gpu.dtypes.end(), enum_name(dtype)) != gpu.dtypes.end();
 }
 
 void check_dtype(const GpuSpec& gpu, WeightDtype dtype) {
@@ -55,7 +48,7 @@ void check_dtype(const GpuSpec& gpu, WeightDtype dtype) {
       nearest = name;
     }
   }
-  bad_field("weight_dtype", quoted(name_of(dtype)),
+  bad_field("weight_dtype", quoted(enum_name(dtype)),
             "what gpu " + quoted(gpu.name) + " computes with: " + allowed +
                 " (nearest: " + std::string(nearest) + ")");
 }
@@ -68,8 +61,9 @@ void check_context(const StepTimeContext& c) {
   check_tensor_parallel(*c.model, c.tensor_parallel_size);
   if (c.tensor_parallel_size > c.gpu->node_gpus) {
     bad_field("tensor_parallel_size", std::to_string(c.tensor_parallel_size),
-              "1 to " + std::to_string(c.gpu->node_gpus) + ", the GPUs that share a link in a node of " +
-                  quoted(c.gpu->name) + " (its node_gpus)");
+              "1 to " + std::to_string(c.gpu->node_gpus) +
+                  ", the GPUs that share a link in a node of " + quoted(c.gpu->name) +
+                  " (its node_gpus)");
   }
   check_dtype(*c.gpu, c.weight_dtype);
 }
@@ -98,8 +92,7 @@ RooflineTime::RooflineTime(const Roofline& p, const StepTimeContext& context) {
 
   // Inputs are read in the weights' type, outputs written in 16 bits.
   const double up_width = static_cast<double>(model.mlp_matrices - 1) * shard.mlp_width;
-  const double attention_io =
-      (h + shard.heads * hd) * input_bytes + 2 * (shard.qkv_width + h);
+  const double attention_io = (h + shard.heads * hd) * input_bytes + 2 * (shard.qkv_width + h);
   const double mlp_io = (h + shard.mlp_width) * input_bytes + 2 * (up_width + h);
   has_experts_ = model.num_experts > 0;
   const double dense_params = shard.attention_params + shard.mlp_params;
@@ -122,16 +115,15 @@ RooflineTime::RooflineTime(const Roofline& p, const StepTimeContext& context) {
   // Traffic of the kernels between the products: two norms with residual, rotary embedding, KV
   // write, activation, quantisation of inputs if they have 8 bits.
   const double small_bytes =
-      2 * h * (6 + input_bytes) + 4 * shard.qkv_width + 8 * shard.kv_heads * hd +
-      2 * up_width + shard.mlp_width * input_bytes +
-      (input_bytes == 1.0 ? 3 * shard.heads * hd : 0);
+      2 * h * (6 + input_bytes) + 4 * shard.qkv_width + 8 * shard.kv_heads * hd + 2 * up_width +
+      shard.mlp_width * input_bytes + (input_bytes == 1.0 ? 3 * shard.heads * hd : 0);
   small_hbm_ns_per_token_ = layers * ns_per_byte * small_bytes;
 
   layers_overhead_ns_ = layers * p.layer_overhead_us * 1e3;
   prefill_overhead_ns_ = layers * p.prefill_overhead_us * 1e3;
   kv_hbm_ns_per_token_ =
-      ns_per_byte * ModelShard::kv_bytes_per_token(model, context.tensor_parallel_size,
-                                                   context.kv_cache_dtype);
+      ns_per_byte *
+      ModelShard::kv_bytes_per_token(model, context.tensor_parallel_size, context.kv_cache_dtype);
   // Two products of 2 head_dim operations each.
   attention_ns_per_pair_ =
       layers * 4 * shard.heads * hd * 1e9 / (p.attention_efficiency * gpu.flops_fp16);
@@ -158,9 +150,9 @@ RooflineTime::Work RooflineTime::chunks(const StepShape& s) const {
   const double hbm = kv_hbm_ns_per_token_ * static_cast<double>(s.chunk_context);
   const double pairs = static_cast<double>(s.chunk_qc) + 0.5 * static_cast<double>(s.chunk_qq) +
                        short_context_tokens * s.chunk_relative;
-  return {std::max(hbm * inverse_kv_efficiency_, attention_ns_per_pair_ * pairs) +
-              prefill_overhead_ns_,
-          hbm};
+  return {
+      std::max(hbm * inverse_kv_efficiency_, attention_ns_per_pair_ * pairs) + prefill_overhead_ns_,
+      hbm};
 }
 
 RooflineTime::Decode RooflineTime::affine(std::int64_t tokens, std::int64_t entries,
@@ -184,10 +176,9 @@ RooflineTime::Decode RooflineTime::affine(std::int64_t tokens, std::int64_t entr
 }
 
 Terms RooflineTime::step(const StepShape& s) const {
-  const double queries =
-      s.decode_seqs == 0
-          ? 1.0
-          : static_cast<double>(s.decode_tokens) / static_cast<double>(s.decode_seqs);
+  const double queries = s.decode_seqs == 0 ? 1.0
+                                            : static_cast<double>(s.decode_tokens) /
+                                                  static_cast<double>(s.decode_seqs);
   Decode decodes = affine(s.tokens(), s.decode_seqs + s.chunks, queries, s.sampled);
   if (s.chunks > 0) decodes.fixed += chunks(s);
   return decodes(s.decode_context);

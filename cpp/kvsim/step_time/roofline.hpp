@@ -41,10 +41,12 @@ struct Roofline {
   static constexpr auto fields() {
     using R = Roofline;
     return std::tuple{
-        field("gemm_efficiency", &R::gemm_efficiency,
-              {.min = 0.01, .max = 1, .doc = "Share of the 16-bit peak that matrix products reach."}),
-        field("gemm_efficiency_8bit", &R::gemm_efficiency_8bit,
-              {.min = 0.01, .max = 1, .doc = "Share of the 8-bit peak that matrix products reach."}),
+        field(
+            "gemm_efficiency", &R::gemm_efficiency,
+            {.min = 0.01, .max = 1, .doc = "Share of the 16-bit peak that matrix products reach."}),
+        field(
+            "gemm_efficiency_8bit", &R::gemm_efficiency_8bit,
+            {.min = 0.01, .max = 1, .doc = "Share of the 8-bit peak that matrix products reach."}),
         field("moe_efficiency", &R::moe_efficiency,
               {.min = 0.01, .max = 1, .doc = "Factor on it for products of experts."}),
         field("attention_efficiency", &R::attention_efficiency,
@@ -57,10 +59,14 @@ struct Roofline {
               {.min = 0.01, .max = 1, .doc = "Share of it reached on a 16-bit KV cache."}),
         field("kv_efficiency_8bit", &R::kv_efficiency_8bit,
               {.min = 0.01, .max = 1, .doc = "Share of it reached on an 8-bit KV cache."}),
-        field("link_efficiency", &R::link_efficiency,
-              {.min = 0.01, .max = 1, .doc = "Share of the link bandwidth that all-reduces reach."}),
+        field(
+            "link_efficiency", &R::link_efficiency,
+            {.min = 0.01, .max = 1, .doc = "Share of the link bandwidth that all-reduces reach."}),
         field("layer_overhead_us", &R::layer_overhead_us,
-              {.unit = "us", .min = 0, .max = 1e6, .doc = "Launches and ramps of a layer's kernels."}),
+              {.unit = "us",
+               .min = 0,
+               .max = 1e6,
+               .doc = "Launches and ramps of a layer's kernels."}),
         field("prefill_overhead_us", &R::prefill_overhead_us,
               {.unit = "us",
                .min = 0,
@@ -103,8 +109,8 @@ class RooflineTime {
     Terms operator()(std::int64_t context) const {
       const auto s = static_cast<double>(context);
       const double hbm = fixed.hbm_ns + per_token.hbm_ns * s;
-      const double rest = (fixed.kernel_ns - fixed.hbm_ns) +
-                          (per_token.kernel_ns - per_token.hbm_ns) * s;
+      const double rest =
+          (fixed.kernel_ns - fixed.hbm_ns) + (per_token.kernel_ns - per_token.hbm_ns) * s;
       return {host_ns, term_ns(rest), term_ns(hbm), comm_ns};
     }
   };
@@ -132,9 +138,9 @@ class RooflineTime {
 
   double inverse_hbm_efficiency_;
   double inverse_kv_efficiency_;
-  Product dense_;    // all layers' projections and dense MLPs
-  Product experts_;  // all layers' experts, hbm_ns as if a step touched every expert
-  Product head_;     // output embedding, per sampled sequence
+  Product dense_;                  // all layers' projections and dense MLPs
+  Product experts_;                // all layers' experts, hbm_ns as if a step touched every expert
+  Product head_;                   // output embedding, per sampled sequence
   double small_hbm_ns_per_token_;  // norms, rotary embedding, activation, KV write
   double sampler_hbm_ns_per_seq_;
   double layers_overhead_ns_;
@@ -142,8 +148,8 @@ class RooflineTime {
   double log_expert_idle_ = 0;  // log of the chance that a token leaves an expert idle
   bool has_experts_ = false;
   bool every_expert_ = false;
-  double kv_hbm_ns_per_token_;          // reading one token's KV
-  double attention_ns_per_pair_;        // arithmetic of one query on one key
+  double kv_hbm_ns_per_token_;    // reading one token's KV
+  double attention_ns_per_pair_;  // arithmetic of one query on one key
   double comm_ns_ = 0;
   double comm_ns_per_token_ = 0;
   double host_ns_;

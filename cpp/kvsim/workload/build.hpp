@@ -8,8 +8,8 @@
 
 namespace kvsim {
 
-// Request r of a workload depends on (seed, r) alone, a session's turn on (seed, session, turn); the
-// arrivals, lengths, prefixes and priorities draw from streams of their own. So with one seed a
+// Request r of a workload depends on (seed, r) alone, a session's turn on (seed, session, turn);
+// the arrivals, lengths, prefixes and priorities draw from streams of their own. So with one seed a
 // change of one of them leaves the others as they are, and a higher rate only compresses time.
 //
 // Prefix keys are built if need_keys (prefix caching is on). Fails with ErrorKind::config and the

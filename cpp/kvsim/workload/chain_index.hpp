@@ -18,8 +18,8 @@ class ChainIndex {
       : bits_(static_cast<int>(std::bit_width(std::max<std::size_t>(most + most / 2, 8)))),
         slots_(std::size_t{1} << bits_) {}
 
-  // The node of (parent, id). Where an id is only a digest, `same(node)` decides whether a node with
-  // the same parent and id is the one meant.
+  // The node of (parent, id). Where an id is only a digest, `same(node)` decides whether a node
+  // with the same parent and id is the one meant.
   template <class Same>
   std::uint32_t find_or_add(std::uint32_t parent, std::uint64_t id, Same&& same) {
     const std::size_t mask = slots_.size() - 1;

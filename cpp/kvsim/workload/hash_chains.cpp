@@ -1,10 +1,11 @@
 // Prefix keys from a trace's hash_ids. An id stands for hash_block_tokens tokens and all that came
-// before them; where a trace breaks that promise, the chain of ids (parent, id) is what counts here.
+// before them; where a trace breaks that promise, the chain of ids (parent, id) is what counts
+// here.
 //
 // A KV block belongs to the hash block that holds its last token, and is equal in two requests if
 // they share the chain up to that hash block: so its key is (chain node, index of the block). For a
-// node the requests differ only in how many of its blocks their prompts fill, hence a block is shared
-// if the node's second-largest fill reaches it.
+// node the requests differ only in how many of its blocks their prompts fill, hence a block is
+// shared if the node's second-largest fill reaches it.
 
 #include <algorithm>
 #include <cstdint>
@@ -68,7 +69,8 @@ class HashChains {
         count += std::min(blocks, fill_[node].second);
         return blocks <= fill_[node].second;
       });
-      keys.offset[static_cast<std::size_t>(r) + 1] = keys.offset[static_cast<std::size_t>(r)] + count;
+      keys.offset[static_cast<std::size_t>(r) + 1] =
+          keys.offset[static_cast<std::size_t>(r)] + count;
     }
     keys.shared.resize(static_cast<std::size_t>(keys.offset.back()));
     std::uint32_t* out = keys.shared.data();
@@ -92,8 +94,9 @@ class HashChains {
       if (count != needed) {
         bad_field("workload.lengths.name",
                   std::to_string(count) + " hash_ids in " + source_.row_text(row),
-                  std::to_string(needed) + ", one for each " + std::to_string(d_.hash_block_tokens) +
-                      " tokens of its prompt of " + std::to_string(d_.prompt_tokens[row]));
+                  std::to_string(needed) + ", one for each " +
+                      std::to_string(d_.hash_block_tokens) + " tokens of its prompt of " +
+                      std::to_string(d_.prompt_tokens[row]));
       }
     }
   }
@@ -113,8 +116,8 @@ class HashChains {
       }
       // First KV block of each hash block.
       for (std::size_t h = first_block_.size(); h <= end - begin; ++h) {
-        first_block_.push_back(static_cast<std::uint32_t>(
-            static_cast<std::int64_t>(h) * d_.hash_block_tokens / bs_));
+        first_block_.push_back(
+            static_cast<std::uint32_t>(static_cast<std::int64_t>(h) * d_.hash_block_tokens / bs_));
       }
     }
     fill_.resize(index.size());

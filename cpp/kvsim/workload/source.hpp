@@ -15,7 +15,7 @@ struct WorkloadSource {
   const Workload& workload;
   std::uint64_t seed;
   std::int64_t requests = 0;
-  std::int64_t turns = 0;           // of a session; 0: no sessions
+  std::int64_t turns = 0;            // of a session; 0: no sessions
   const Dataset* dataset = nullptr;  // null unless the lengths are of kind dataset
   std::string dataset_name;
   std::vector<std::uint32_t> drawn_rows;  // order resample
@@ -44,7 +44,8 @@ struct WorkloadSource {
     }
     std::uint64_t session = 0;
     for (std::int64_t r = 0; r < requests; ++session) {
-      for (std::uint64_t turn = 0; turn < static_cast<std::uint64_t>(turns) && r < requests; ++turn) {
+      for (std::uint64_t turn = 0; turn < static_cast<std::uint64_t>(turns) && r < requests;
+           ++turn) {
         f(r++, session, turn);
       }
     }
@@ -54,12 +55,17 @@ struct WorkloadSource {
 // Longest prompt plus output: positions are 32-bit.
 inline constexpr std::int64_t longest_request_tokens = 0x7FFFFFFF;
 
-// arrivals.cpp. Times of the first `source.starts()` arrivals, not decreasing.
-std::vector<Ns> arrival_times(const WorkloadSource& source);
+// arrivals.cpp
+void fill_arrivals(const WorkloadSource& source, RequestTable& table);
 
-// lengths.cpp
+// lengths.cpp. The column `from` of the dataset in the order of the requests' rows, into `to`.
+void take_rows(const WorkloadSource& source, const std::vector<std::int32_t>& from,
+               std::vector<std::int32_t>& to);
 void fill_lengths(const WorkloadSource& source, RequestTable& table);
+void check_total_lengths(const RequestTable& table);
 void fill_priorities(const WorkloadSource& source, RequestTable& table);
+void fill_stops(const WorkloadSource& source,
+                RequestTable& table);  // hidden stop tokens of a dataset
 
 // prefixes.cpp. Lengthen the prompts by what the requests share, and link the turns of sessions.
 void add_group_prefixes(const PrefixGroups& groups, const WorkloadSource& source,

@@ -64,8 +64,7 @@ class TokenChains {
   [[nodiscard]] std::span<const std::int32_t> prompt(std::size_t r) const {
     const std::size_t row = source_.row_of(static_cast<std::int64_t>(r));
     const auto from = static_cast<std::size_t>(d_.token_offset[row]);
-    return {d_.token_ids.data() + from,
-            static_cast<std::size_t>(d_.token_offset[row + 1]) - from};
+    return {d_.token_ids.data() + from, static_cast<std::size_t>(d_.token_offset[row + 1]) - from};
   }
   void check_row(std::size_t r) const {
     if (prompt(r).size() == static_cast<std::size_t>(table_.prompt_tokens[r])) return;
@@ -75,8 +74,10 @@ class TokenChains {
               std::to_string(table_.prompt_tokens[r]) + ", the length of its prompt");
   }
 
-  // Tokens of block j of request r: in place if they are all of its prompt, else put into `scratch`.
-  const std::int32_t* tokens(std::size_t r, std::size_t j, std::vector<std::int32_t>& scratch) const {
+  // Tokens of block j of request r: in place if they are all of its prompt, else put into
+  // `scratch`.
+  const std::int32_t* tokens(std::size_t r, std::size_t j,
+                             std::vector<std::int32_t>& scratch) const {
     const auto text = prompt(r);
     const std::size_t from = j * bs_;
     if (from + bs_ <= text.size()) return text.data() + from;

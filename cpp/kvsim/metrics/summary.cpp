@@ -1,0 +1,192 @@
+#include "kvsim/metrics/summary.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/core/quantile.hpp"
+
+namespace kvsim {
+
+namespace {
+
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
+// Of every latency; the first stands for the median too.
+constexpr std::array levels{0.5, 0.9, 0.95, 0.99, 0.999};
+constexpr double ns_per_ms = 1e6;
+
+double ratio(double a, double b) { return b > 0 ? a / b : undefined; }
+double as_double(std::int64_t value) { return static_cast<double>(value); }
+
+struct Latencies {
+  std::vector<Ns> ttft, e2e, queue;
+  std::vector<double> tpot_ns;  // of requests with more than one output token
+  std::int64_t good = 0;        // requests within the SLO
+};
+
+// Limits in ns; a limit that is not set is infinite.
+struct Limits {
+  double ttft, tpot, e2e;
+  explicit Limits(const Slo& slo)
+      : ttft(in_ns(slo.ttft_ms)), tpot(in_ns(slo.tpot_ms)), e2e(in_ns(slo.e2e_ms)) {}
+
+ private:
+  static double in_ns(const std::optional<double>& ms) {
+    return ms ? *ms * ns_per_ms : std::numeric_limits<double>::infinity();
+  }
+};
+
+Latencies latencies(const RequestColumns& q, const Slo& slo) {
+  const std::size_t n = q.arrival_ns.size();
+  const Limits limits(slo);
+  Latencies l;
+  l.ttft.resize(n);
+  l.e2e.resize(n);
+  l.queue.resize(n);
+  l.tpot_ns.resize(n);
+  std::size_t several = 0;
+  for (std::size_t r = 0; r < n; ++r) {
+    l.ttft[r] = q.first_token_ns[r] - q.arrival_ns[r];
+    l.e2e[r] = q.finish_ns[r] - q.arrival_ns[r];
+    l.queue[r] = q.scheduled_ns[r] - q.arrival_ns[r];
+    double tpot = 0;
+    if (q.output_tokens[r] > 1) {
+      tpot = as_double(q.finish_ns[r] - q.first_token_ns[r]) / as_double(q.output_tokens[r] - 1);
+      l.tpot_ns[several++] = tpot;
+    }
+    const bool good = as_double(l.ttft[r]) <= limits.ttft && tpot <= limits.tpot &&
+                      as_double(l.e2e[r]) <= limits.e2e;
+    l.good += good ? 1 : 0;
+  }
+  l.tpot_ns.resize(several);
+  return l;
+}
+
+class Writer {
+ public:
+  Writer() { values_.reserve(summary_fields().size()); }
+
+  // The next field; the name is checked, so that list and code cannot drift apart.
+  void put(std::string_view name, double value) {
+    if (values_.size() >= summary_fields().size() ||
+        summary_fields()[values_.size()].name != name) {
+      fail(ErrorKind::invariant, "summary field " + std::string(name) + " is out of order");
+    }
+    values_.push_back(value);
+  }
+  template <class T>
+  void put_latency(std::string_view name, const std::vector<T>& values_ns) {
+    std::array<double, levels.size()> at;
+    at.fill(undefined);
+    if (!values_ns.empty()) {
+      const std::vector<T> found = quantiles(std::span<const T>(values_ns), levels);
+      for (std::size_t i = 0; i < at.size(); ++i) at[i] = static_cast<double>(found[i]);
+    }
+    put_statistics(name, mean(std::span<const T>(values_ns)),
+                   standard_deviation(std::span<const T>(values_ns)), at);
+  }
+  void put_itl(const ItlHistogram& itl) {
+    std::array<double, levels.size()> at;
+    at.fill(undefined);
+    if (itl.count() > 0) {
+      const std::vector<Ns> found = itl.quantiles_ns(levels);
+      for (std::size_t i = 0; i < at.size(); ++i) at[i] = as_double(found[i]);
+    }
+    put_statistics("mean_itl_ms", itl.mean_ns(), itl.std_ns(), at);
+  }
+  std::vector<double> finished() && {
+    if (values_.size() != summary_fields().size()) {
+      fail(ErrorKind::invariant, "the summary has lost a field");
+    }
+    return std::move(values_);
+  }
+
+ private:
+  // Mean, median, standard deviation, quantiles, in ms.
+  void put_statistics(std::string_view name, double mean_ns, double std_ns,
+                      const std::array<double, levels.size()>& at) {
+    put(name, mean_ns / ns_per_ms);
+    values_.push_back(at[0] / ns_per_ms);
+    values_.push_back(std_ns / ns_per_ms);
+    for (const double value : at) values_.push_back(value / ns_per_ms);
+  }
+
+  std::vector<double> values_;
+};
+
+double offered_rate(const std::vector<Ns>& arrival_ns) {
+  if (arrival_ns.empty()) return undefined;
+  const auto [first, last] = std::minmax_element(arrival_ns.begin(), arrival_ns.end());
+  return ratio(as_double(static_cast<std::int64_t>(arrival_ns.size()) - 1),
+               s_from_ns(*last - *first));
+}
+
+double mean_ms(const std::vector<Ns>& column) {
+  return mean(std::span<const Ns>(column)) / ns_per_ms;
+}
+
+void put_load(Writer& w, const RunTotals& t, double duration_ns) {
+  const double usable = as_double(t.num_gpu_blocks - 1);
+  const auto average = [&](Int128 integral) {
+    return ratio(static_cast<double>(integral), duration_ns);
+  };
+  w.put("utilization", ratio(as_double(t.busy_ns), duration_ns));
+  w.put("mean_running", average(t.running_integral));
+  w.put("max_running", as_double(t.max_running));
+  w.put("mean_waiting", average(t.waiting_integral));
+  w.put("max_waiting", as_double(t.max_waiting));
+  w.put("mean_kv_use", ratio(average(t.used_block_integral), usable));
+  w.put("max_kv_use", ratio(as_double(t.max_used_blocks), usable));
+  w.put("preemptions", as_double(t.preemptions));
+  w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
+}
+
+}  // namespace
+
+std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const ItlHistogram& itl,
+                              const Slo& slo) {
+  const Latencies l = latencies(q, slo);
+  const double duration_ns = as_double(t.end_ns - t.start_ns);
+  const double duration_s = s_from_ns(t.end_ns - t.start_ns);
+  const double rate = ratio(as_double(t.completed), duration_s);
+  const bool has_slo = slo.ttft_ms || slo.tpot_ms || slo.e2e_ms;
+
+  Writer w;
+  w.put("completed", as_double(t.completed));
+  w.put("duration_s", duration_s);
+  w.put("total_input_tokens", as_double(t.prompt_tokens));
+  w.put("total_output_tokens", as_double(t.output_tokens));
+  w.put("request_throughput", rate);
+  w.put("output_throughput", ratio(as_double(t.output_tokens), duration_s));
+  w.put("total_token_throughput", ratio(as_double(t.prompt_tokens + t.output_tokens), duration_s));
+  w.put("request_goodput", has_slo ? ratio(as_double(l.good), duration_s) : undefined);
+  w.put_latency("mean_ttft_ms", l.ttft);
+  w.put_latency("mean_tpot_ms", l.tpot_ns);
+  w.put_itl(itl);
+  w.put_latency("mean_e2el_ms", l.e2e);
+  w.put("offered_rate_per_s", offered_rate(q.arrival_ns));
+  w.put("achieved_rate_per_s", rate);
+  put_load(w, t, duration_ns);
+  w.put("mean_queue_ms", mean_ms(l.queue));
+  w.put("p99_queue_ms",
+        l.queue.empty()
+            ? undefined
+            : as_double(quantiles(std::span<const Ns>(l.queue), std::array{0.99})[0]) / ns_per_ms);
+  w.put("mean_tokens_per_step", ratio(as_double(t.scheduled_tokens), as_double(t.steps)));
+  w.put("steps", as_double(t.steps));
+  w.put("lazy_steps", as_double(t.lazy_steps));
+  w.put("acceptance_rate", ratio(as_double(t.accepted_tokens), as_double(t.draft_tokens)));
+  w.put("mean_host_ms", mean_ms(q.host_ns));
+  w.put("mean_compute_ms", mean_ms(q.compute_ns));
+  w.put("mean_hbm_ms", mean_ms(q.hbm_ns));
+  w.put("mean_comm_ms", mean_ms(q.comm_ns));
+  w.put("mean_preempted_ms", mean_ms(q.preempted_ns));
+  w.put("mean_redo_ms", mean_ms(q.redo_ns));
+  w.put("mean_bubble_ms", mean_ms(q.bubble_ns));
+  return std::move(w).finished();
+}
+
+}  // namespace kvsim
