@@ -7,6 +7,8 @@
 
 namespace kvsim {
 
+struct GpuTables;
+
 struct StepTimeContext {
   const ModelSpec* model = nullptr;  // null if the scenario names none
   const GpuSpec* gpu = nullptr;
@@ -17,6 +19,9 @@ struct StepTimeContext {
   std::int64_t max_num_seqs = 0;
   std::int64_t num_gpu_blocks = 0;
   std::int64_t block_size = 0;
+  std::int64_t pipeline_parallel_size = 1;
+  bool async_scheduling = false;
+  const GpuTables* tables = nullptr;  // measured operators of the GPU; null if there are none
 };
 
 }  // namespace kvsim

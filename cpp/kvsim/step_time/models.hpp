@@ -3,17 +3,23 @@
 // contexts to the terms of a step of `seqs` plain decodes, equal to step() of that shape.
 #pragma once
 
+#include <string>
 #include <variant>
+#include <vector>
 
 #include "kvsim/step_time/affine.hpp"
+#include "kvsim/step_time/kernels.hpp"
 #include "kvsim/step_time/polynomial.hpp"
 #include "kvsim/step_time/roofline.hpp"
 
 namespace kvsim {
 
-using StepTimeSpec = std::variant<Roofline, Affine, Polynomial>;
-using StepTimeModel = std::variant<RooflineTime, AffineTime, PolynomialTime>;
+using StepTimeSpec = std::variant<Roofline, Kernels, Affine, Polynomial>;
+using StepTimeModel = std::variant<RooflineTime, KernelTime, AffineTime, PolynomialTime>;
 
 StepTimeModel make_step_time(const StepTimeSpec& spec, const StepTimeContext& context);
+
+// What of a run lies outside of what its step-time model was measured or fitted on.
+[[nodiscard]] std::vector<std::string> step_time_warnings(const StepTimeModel& model);
 
 }  // namespace kvsim

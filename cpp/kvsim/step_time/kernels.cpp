@@ -1,0 +1,177 @@
+#include "kvsim/step_time/kernels.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/step_time/fitted.hpp"
+#include "kvsim/step_time/gpu_checks.hpp"
+#include "kvsim/step_time/layer_work.hpp"
+#include "kvsim/step_time/shard.hpp"
+#include "kvsim/step_time/tables.hpp"
+
+namespace kvsim {
+
+namespace {
+
+// Host time of vLLM that the GPU does not hide, fitted to 45 closed-loop runs with asynchronous
+// scheduling (docs/step_time.md). Without it a request costs more (seen on runs of vLLM 0.12).
+struct Host {
+  double us;
+  double us_per_seq;
+};
+constexpr Host host_with_tables{1200, 25};
+constexpr Host host_with_formulas{890, 39};
+constexpr double synchronous_us_per_seq = 22;
+
+Parallel make_parallel(const Kernels& p, const StepTimeContext& context) {
+  check_model_and_gpu(context, Kernels::kind);
+  const LinkFields links{p.link_gb_per_s, p.node_link_gb_per_s, p.link_efficiency,
+                         p.link_latency_us, p.node_link_latency_us};
+  return Parallel(links, p.all_reduce, p.tensor_parallel_form, context);
+}
+
+bool has_table(const StepTimeContext& c) {
+  return c.tables != nullptr &&
+         (c.weight_dtype == WeightDtype::fp8 || bytes_per_weight(c.weight_dtype) == 2.0);
+}
+
+bool measured(const Kernels& p, const StepTimeContext& c) {
+  check_model_and_gpu(c, Kernels::kind);
+  if (p.tables == OperatorTables::fitted) return false;
+  if (p.tables == OperatorTables::measured && !has_table(c)) {
+    bad_field("step_time.tables", quoted("measured"),
+              "auto or fitted for " + std::string(enum_name(c.weight_dtype)) + " on " +
+                  quoted(c.gpu->name) + "; measured tables are there for bf16, fp16 and fp8 on "
+                  "h100-sxm and h200");
+  }
+  return has_table(c);
+}
+
+bool calibrated(const GpuSpec& gpu) { return gpu.name == "h100-sxm" || gpu.name == "h200"; }
+
+}  // namespace
+
+std::string_view calibration_name(Calibration c) {
+  switch (c) {
+    case Calibration::table:
+      return "table";
+    case Calibration::fitted:
+      return "fitted";
+    case Calibration::spec_sheet:
+      break;
+  }
+  return "spec_sheet";
+}
+
+KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
+    : linear_(layers_curve(c, make_parallel(p, c), p.tensor_parallel_form, measured(p, c))),
+      head_(head_curve(c, measured(p, c))),
+      graph_tokens_(p.cuda_graph_max_tokens) {
+  const ModelSpec& model = *c.model;
+  const GpuSpec& gpu = *c.gpu;
+  const ModelShard shard(model, c.tensor_parallel_size);
+  const auto layers = static_cast<double>(model.layers);
+  const bool table = measured(p, c);
+  calibration_ = table             ? Calibration::table
+                 : calibrated(gpu) ? Calibration::fitted
+                                   : Calibration::spec_sheet;
+  const Host host = table ? host_with_tables : host_with_formulas;
+  const double synchronous = c.async_scheduling ? 0 : synchronous_us_per_seq;
+  host_ns_ = 1e3 * p.host_us.value_or(host.us);
+  host_ns_per_entry_ = 1e3 * p.host_us_per_seq.value_or(host.us_per_seq + synchronous);
+
+  const auto& decode = fitted::decode_attention;
+  decode_launch_ns_ = layers * decode.launch_ns;
+  decode_ns_per_seq_ = layers * decode.ns_per_head * shard.kv_heads;
+  double rate = decode.hbm_efficiency * gpu.hbm_bytes_per_s;
+  if (bytes_per_kv_value(c.kv_cache_dtype) == 1.0) {
+    rate = std::min(rate, decode.bytes_8bit_per_flop * gpu.flops_fp16);
+  }
+  const double kv_bytes =
+      ModelShard::kv_bytes_per_token(model, c.tensor_parallel_size, c.kv_cache_dtype);
+  kv_hbm_ns_per_token_ = kv_bytes / gpu.hbm_bytes_per_s * 1e9;
+  kv_kernel_ns_per_token_ = kv_bytes / rate * 1e9;
+
+  const auto& context = fitted::context_attention;
+  chunk_launch_ns_ = layers * context.launch_ns;
+  // Two products of 2 head_dim operations each.
+  attention_ns_per_pair_ = layers * 4 * shard.heads * static_cast<double>(model.head_dim) /
+                           (context.flop_efficiency * gpu.flops_fp16) * 1e9;
+  warn(p, c);
+}
+
+void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
+  const std::string on = " on " + c.gpu->name;
+  if (calibration_ == Calibration::table && !table_covers(c, p.tensor_parallel_form)) {
+    warnings_.push_back("step_time: products of " + c.model->name + " over " +
+                        std::to_string(c.tensor_parallel_size) +
+                        " GPUs lie outside the measured sizes (128 to 65536)" + on);
+  }
+  if (calibration_ == Calibration::spec_sheet) {
+    warnings_.push_back("step_time: " + c.gpu->name +
+                        " has no measured kernels; formulas fitted to H100 and H200 are scaled by "
+                        "its data sheet");
+  }
+  if (c.weight_dtype == WeightDtype::int4 || c.weight_dtype == WeightDtype::int8) {
+    warnings_.push_back("step_time: no kernels with " +
+                        std::string(enum_name(c.weight_dtype)) +
+                        " weights were measured; their form is assumed");
+  }
+  if (c.model->num_experts > 0) {
+    warnings_.emplace_back("step_time: mixture of experts is a rough form");
+  }
+  if (p.tensor_parallel_form == TensorParallelForm::weight_gather && c.tensor_parallel_size > 1) {
+    warnings_.emplace_back("step_time: weight_gather is a model, no engine was measured with it");
+  }
+  if (calibration_ == Calibration::table && c.max_num_batched_tokens > 16384) {
+    warnings_.emplace_back("step_time: steps of more than 16384 tokens lie outside the tables");
+  }
+}
+
+// vLLM captures graphs of 1, 2, 4, then by 8 to 256, then by 16 tokens.
+double KernelTime::padded(std::int64_t tokens) const {
+  const std::int64_t by = tokens <= 2 ? 1 : tokens <= 4 ? 4 : tokens <= 256 ? 8 : 16;
+  const std::int64_t graph = (tokens + by - 1) / by * by;
+  return static_cast<double>(graph <= graph_tokens_ ? graph : tokens);
+}
+
+KernelTime::Decode KernelTime::affine(std::int64_t tokens, std::int64_t entries,
+                                      std::int64_t decode_seqs, double queries_per_seq,
+                                      std::int64_t sampled, const Work& chunks) const {
+  Work work = linear_(padded(tokens)) + chunks;
+  if (sampled > 0) work += head_(static_cast<double>(sampled));
+  if (decode_seqs > 0) {
+    work.kernel_ns += decode_launch_ns_ + decode_ns_per_seq_ * static_cast<double>(decode_seqs);
+  }
+  // Drafts share a read of the cache; only their arithmetic grows.
+  const double per_token =
+      std::max(kv_kernel_ns_per_token_, attention_ns_per_pair_ * queries_per_seq);
+  return {term_ns(host_ns_ + host_ns_per_entry_ * static_cast<double>(entries)),
+          term_ns(work.comm_ns),
+          work.kernel_ns - work.hbm_ns,
+          work.hbm_ns,
+          per_token - kv_hbm_ns_per_token_,
+          kv_hbm_ns_per_token_};
+}
+
+Terms KernelTime::step(const StepShape& s) const {
+  if (s.tokens() == 0) return {};
+  Work chunks;
+  if (s.chunks > 0) {
+    const double pairs = static_cast<double>(s.chunk_qc) + 0.5 * static_cast<double>(s.chunk_qq) +
+                         fitted::context_attention.short_tokens * s.chunk_relative;
+    chunks.hbm_ns = kv_hbm_ns_per_token_ * static_cast<double>(s.chunk_context);
+    chunks.kernel_ns = std::max(kv_kernel_ns_per_token_ * static_cast<double>(s.chunk_context),
+                                attention_ns_per_pair_ * pairs) +
+                       chunk_launch_ns_;
+  }
+  const double queries =
+      s.decode_seqs == 0
+          ? 1.0
+          : static_cast<double>(s.decode_tokens) / static_cast<double>(s.decode_seqs);
+  return affine(s.tokens(), s.decode_seqs + s.chunks, s.decode_seqs, queries, s.sampled,
+                chunks)(s.decode_context);
+}
+
+}  // namespace kvsim

@@ -1,0 +1,110 @@
+#include "kvsim/step_time/parallel.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/step_time/fitted.hpp"
+#include "kvsim/step_time/tables.hpp"
+
+namespace kvsim {
+
+namespace {
+
+constexpr double activation_bytes = 2;
+
+AllReduceKind resolve(AllReduceKind kind, bool has_table, bool own_link) {
+  if (kind != AllReduceKind::automatic) return kind;
+  return has_table && !own_link ? AllReduceKind::table : AllReduceKind::fitted;
+}
+
+}  // namespace
+
+Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelForm form,
+                   const StepTimeContext& context)
+    : gpus_(context.tensor_parallel_size), form_(form) {
+  const GpuSpec& gpu = *context.gpu;
+  const std::int64_t all = gpus_ * context.pipeline_parallel_size;
+  if (all > gpu.node_gpus && !fields.node_link_gb_per_s) {
+    bad_field(gpus_ > gpu.node_gpus ? "tensor_parallel_size" : "pipeline_parallel_size",
+              std::to_string(gpus_) + " x " + std::to_string(context.pipeline_parallel_size) +
+                  " GPUs",
+              "at most " + std::to_string(gpu.node_gpus) + ", the GPUs of a node of " +
+                  quoted(gpu.name) +
+                  " (its node_gpus), or a link between nodes: step_time.node_link_gb_per_s");
+  }
+  const bool within = gpus_ <= gpu.node_gpus;
+  const AllReduceTable* table =
+      context.tables == nullptr || !within ? nullptr : context.tables->all_reduce_of(gpus_);
+  kind_ = resolve(kind, table != nullptr, fields.link_gb_per_s.has_value());
+  if (kind_ == AllReduceKind::table && gpus_ > 1) {
+    if (table == nullptr) {
+      bad_field("step_time.all_reduce", quoted("table"),
+                "auto, fitted, ring, tree; a table is there for 2, 4 and 8 GPUs in a node of "
+                "h100-sxm and h200");
+    }
+    table_ = Interpolated(table->bytes, table->ns);
+  }
+  const double efficiency = fields.link_efficiency.value_or(fitted::all_reduce.link_efficiency);
+  const double node_rate = efficiency * 1e9 * fields.node_link_gb_per_s.value_or(0);
+  node_link_ = {node_rate, 1e3 * fields.node_link_latency_us};
+  link_ = {efficiency * (fields.link_gb_per_s ? 1e9 * *fields.link_gb_per_s : gpu.link_bytes_per_s),
+           1e3 * fields.link_latency_us};
+  // A ring over several nodes is as fast as its slowest link, and every hop may be one between them.
+  if (!within) {
+    link_ = {std::min(link_.bytes_per_s, node_rate), std::max(link_.hop_ns, node_link_.hop_ns)};
+  }
+  transfers_ = context.pipeline_parallel_size - 1;
+  const std::int64_t stages_per_node = std::max<std::int64_t>(1, gpu.node_gpus / gpus_);
+  node_transfers_ = within ? transfers_ / stages_per_node : transfers_;
+}
+
+double Parallel::all_reduce_ns(double bytes) const {
+  switch (kind_) {
+    case AllReduceKind::table:
+      return table_(bytes);
+    case AllReduceKind::ring:
+      return collectives::ring_all_reduce_ns(gpus_, bytes, link_);
+    case AllReduceKind::tree:
+      return collectives::tree_all_reduce_ns(gpus_, bytes, link_);
+    case AllReduceKind::automatic:
+    case AllReduceKind::fitted:
+      break;
+  }
+  const auto t = static_cast<double>(gpus_);
+  return fitted::all_reduce.launch_ns + fitted::all_reduce.hop_ns * t +
+         collectives::transfer_ns(2 * (t - 1) / t * bytes, link_);
+}
+
+double Parallel::layer_ns(double m, double h, double layer_bytes) const {
+  if (gpus_ == 1) return 0;
+  switch (form_) {
+    case TensorParallelForm::all_reduce:
+      return 2 * all_reduce_ns(activation_bytes * m * h);
+    case TensorParallelForm::sequence_parallel:
+      // Each all-reduce falls into a reduce-scatter and an all-gather: the same bytes, two launches.
+      return 2 * (all_reduce_ns(activation_bytes * m * h) + fitted::all_reduce.launch_ns);
+    case TensorParallelForm::weight_gather:
+      break;
+  }
+  return fitted::all_reduce.launch_ns +
+         collectives::reduce_scatter_ns(gpus_, layer_bytes, link_);
+}
+
+double Parallel::stages_ns(double m, double h) const {
+  const double bytes = activation_bytes * m * h;
+  const auto near = static_cast<double>(transfers_ - node_transfers_);
+  double ns = near * (fitted::all_reduce.launch_ns + collectives::transfer_ns(bytes, link_));
+  if (node_transfers_ > 0) {
+    ns += static_cast<double>(node_transfers_) *
+          (node_link_.hop_ns + collectives::transfer_ns(bytes, node_link_));
+  }
+  return ns;
+}
+
+std::vector<double> Parallel::knot_bytes() const {
+  return table_.empty() || form_ == TensorParallelForm::weight_gather ? std::vector<double>{}
+                                                                       : table_.positions();
+}
+
+}  // namespace kvsim
