@@ -49,7 +49,7 @@ void radix_sort(std::vector<std::uint64_t>& words, int from) {
   std::vector<std::size_t> starts(std::size_t{1} << digit_bits);
   for (int shift = 0; shift < bits; shift += digit_bits) {
     const auto digit = [&](std::uint64_t word) {
-      return (((word >> from) - low) >> shift) & (starts.size() - 1);
+      return static_cast<std::size_t>(((word >> from) - low) >> shift) & (starts.size() - 1);
     };
     std::fill(starts.begin(), starts.end(), 0);
     for (const std::uint64_t word : words) ++starts[digit(word)];
@@ -158,11 +158,16 @@ void ItlHistogram::visit(const F& f) const {
   }
 }
 
+// Of what is visited; after settle().
+detail::IntegerTotals ItlHistogram::totals() const {
+  detail::IntegerTotals totals;
+  visit([&](Ns value, std::uint64_t count) { totals.add(value, count); });
+  return totals;
+}
+
 std::uint64_t ItlHistogram::count() const {
-  std::uint64_t total = 0;
   settle();
-  visit([&](Ns, std::uint64_t count) { total += count; });
-  return total;
+  return totals().count;
 }
 
 bool ItlHistogram::exact() const {
@@ -170,35 +175,29 @@ bool ItlHistogram::exact() const {
   return bins_.empty();
 }
 
-Int128 ItlHistogram::sum() const {
+ItlHistogram::Statistics ItlHistogram::statistics(std::span<const double> qs, int ddof) const {
   settle();
-  if (!bins_.empty()) return binned_sum_;
-  Int128 total = 0;
-  visit([&](Ns value, std::uint64_t count) {
-    total += static_cast<Int128>(value) * static_cast<Int128>(count);
-  });
-  return total;
-}
-
-double ItlHistogram::mean_ns() const {
-  const std::uint64_t n = count();
-  if (n == 0) return std::numeric_limits<double>::quiet_NaN();
-  return static_cast<double>(sum()) / static_cast<double>(n);
-}
-
-double ItlHistogram::std_ns(int ddof) const {
-  settle();
-  Int128 total = 0;
+  const detail::IntegerTotals all = totals();
+  Statistics found;
+  found.count = all.count;
+  const Int128 sum = bins_.empty() ? all.sum : binned_sum_;
+  found.mean_ns = all.count == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                 : static_cast<double>(sum) / static_cast<double>(all.count);
   // Of the bins' middles, not of what they stand for: deviations are from what is visited.
-  visit([&](Ns value, std::uint64_t count) {
-    total += static_cast<Int128>(value) * static_cast<Int128>(count);
-  });
-  return detail::integer_standard_deviation([this](const auto& f) { visit(f); }, total, count(),
-                                            ddof);
+  found.std_ns = detail::integer_standard_deviation([this](const auto& f) { visit(f); }, all, ddof);
+  if (all.count > 0) found.quantiles_ns = quantiles_of(all.count, qs);
+  return found;
 }
+
+double ItlHistogram::mean_ns() const { return statistics({}).mean_ns; }
+
+double ItlHistogram::std_ns(int ddof) const { return statistics({}, ddof).std_ns; }
 
 std::vector<Ns> ItlHistogram::quantiles_ns(std::span<const double> qs) const {
-  const std::uint64_t n = count();
+  return quantiles_of(count(), qs);
+}
+
+std::vector<Ns> ItlHistogram::quantiles_of(std::uint64_t n, std::span<const double> qs) const {
   const auto visit_keys = [this](const auto& f) {
     visit([&](Ns value, std::uint64_t count) { f(detail::ordered_key(value), count); });
   };

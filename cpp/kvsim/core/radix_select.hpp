@@ -94,9 +94,12 @@ void select_ranks(const Visit& visit, std::span<const std::uint64_t> ranks, std:
     high = std::max(high, key);
   });
   const int shift = std::max(0, static_cast<int>(std::bit_width(high - low)) - bucket_bits);
+  const auto bucket_of = [low, shift](std::uint64_t key) {
+    return static_cast<std::size_t>((key - low) >> shift);
+  };
   std::vector<Bucket> buckets(std::size_t{1} << bucket_bits);
   visit([&](std::uint64_t key, std::uint64_t weight) {
-    Bucket& bucket = buckets[(key - low) >> shift];
+    Bucket& bucket = buckets[bucket_of(key)];
     bucket.weight += weight;
     ++bucket.items;
   });
@@ -123,7 +126,7 @@ void select_ranks(const Visit& visit, std::span<const std::uint64_t> ranks, std:
   }
   std::vector<WeightedKey> gathered(wanted + 1);
   visit([&](std::uint64_t key, std::uint64_t weight) {
-    Target& target = targets[(key - low) >> shift];
+    Target& target = targets[bucket_of(key)];
     gathered[target.place] = {key, weight};
     target.place += target.step;
   });
