@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kvsim/core/int128.hpp"
+#include "kvsim/core/quantile.hpp"
 #include "kvsim/core/time.hpp"
 
 namespace kvsim {
@@ -46,6 +47,14 @@ class ItlHistogram {
   [[nodiscard]] double std_ns(int ddof = 0) const;  // 0: population, 1: sample
   // Nearest ranks (core/quantile.hpp), in the order of qs. Fails (invariant) if nothing was added.
   [[nodiscard]] std::vector<Ns> quantiles_ns(std::span<const double> qs) const;
+  // All at once, which reads the entries less often; quantiles are empty if nothing was added.
+  struct Statistics {
+    std::uint64_t count = 0;
+    double mean_ns = 0;
+    double std_ns = 0;
+    std::vector<Ns> quantiles_ns;
+  };
+  [[nodiscard]] Statistics statistics(std::span<const double> qs, int ddof = 0) const;
   [[nodiscard]] Ns min_ns() const;
   [[nodiscard]] Ns max_ns() const;
   // Values in ascending order with their counts; the bins' middles if not exact.
@@ -64,7 +73,8 @@ class ItlHistogram {
   // for the next add, or if the buffers have what belongs into bins.
   void settle() const;
   void count_in_bin(const Entry& entry) const;
-  [[nodiscard]] Int128 sum() const;
+  [[nodiscard]] detail::IntegerTotals totals() const;
+  [[nodiscard]] std::vector<Ns> quantiles_of(std::uint64_t n, std::span<const double> qs) const;
 
   template <class F>
   void visit_buffers(const F& f) const;

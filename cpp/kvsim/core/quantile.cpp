@@ -99,7 +99,9 @@ double standard_deviation(std::span<const std::int64_t> values, int ddof) {
   const auto visit = [values](const auto& f) {
     for (const std::int64_t value : values) f(value, std::uint64_t{1});
   };
-  return detail::integer_standard_deviation(visit, exact_sum(values), values.size(), ddof);
+  detail::IntegerTotals totals;
+  visit([&totals](std::int64_t value, std::uint64_t one) { totals.add(value, one); });
+  return detail::integer_standard_deviation(visit, totals, ddof);
 }
 
 }  // namespace kvsim

@@ -60,30 +60,59 @@ std::vector<Value> quantiles_by_key(const Visit& visit, std::uint64_t n, std::sp
   return result;
 }
 
-// Standard deviation of weighted integers; visit(f) calls f(value, count) for each, their count and
-// sum are given. Deviations from the rounded mean are squared and summed in integers, so the order
-// does not matter; if the sum might not fit, they are first scaled down by a power of two.
+// What one pass over weighted integers gives.
+struct IntegerTotals {
+  std::uint64_t count = 0;
+  Int128 sum = 0;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  std::int64_t most = std::numeric_limits<std::int64_t>::min();
+
+  void add(std::int64_t value, std::uint64_t weight) {
+    if (weight == 0) return;
+    count += weight;
+    sum += static_cast<Int128>(value) * static_cast<Int128>(weight);
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
+};
+
+// Standard deviation of weighted integers; visit(f) calls f(value, count) for each. Deviations from
+// the rounded mean are squared and summed in integers, so the order does not matter; if the sum
+// might not fit, they are first scaled down by a power of two.
 template <class Visit>
-double integer_standard_deviation(const Visit& visit, Int128 sum, std::uint64_t count, int ddof) {
-  if (count <= static_cast<std::uint64_t>(ddof)) return std::numeric_limits<double>::quiet_NaN();
-  const auto n = static_cast<double>(count);
-  const auto reference = static_cast<std::int64_t>(sum / static_cast<Int128>(count));
-  std::uint64_t widest = 0;
-  visit([&](std::int64_t value, std::uint64_t) {
+double integer_standard_deviation(const Visit& visit, const IntegerTotals& totals, int ddof) {
+  if (totals.count <= static_cast<std::uint64_t>(ddof)) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  const auto n = static_cast<double>(totals.count);
+  const auto reference = static_cast<std::int64_t>(totals.sum / static_cast<Int128>(totals.count));
+  const auto distance = [reference](std::int64_t value) {
     const Int128 d = static_cast<Int128>(value) - reference;
-    widest |= static_cast<std::uint64_t>(d < 0 ? -d : d);
-  });
+    return static_cast<std::uint64_t>(d < 0 ? -d : d);
+  };
+  const std::uint64_t widest = std::max(distance(totals.least), distance(totals.most));
   const int bits =
-      2 * static_cast<int>(std::bit_width(widest)) + static_cast<int>(std::bit_width(count));
+      2 * static_cast<int>(std::bit_width(widest)) + static_cast<int>(std::bit_width(totals.count));
   const int scale = bits <= 126 ? 0 : (bits - 126 + 1) / 2;
   Int128 squares = 0;
-  visit([&](std::int64_t value, std::uint64_t weight) {
-    const Int128 d = (static_cast<Int128>(value) - reference) >> scale;
-    squares += d * d * static_cast<Int128>(weight);
-  });
+  if (std::bit_width(widest) <= 31) {
+    // A square fits into 62 bits: one wide product an item. Unsigned, as items of weight 0 may be
+    // farther away.
+    visit([&](std::int64_t value, std::uint64_t weight) {
+      const std::uint64_t d =
+          static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(reference);
+      squares += static_cast<Int128>(d * d) * static_cast<Int128>(weight);
+    });
+  } else {
+    visit([&](std::int64_t value, std::uint64_t weight) {
+      const Int128 d = (static_cast<Int128>(value) - reference) >> scale;
+      squares += d * d * static_cast<Int128>(weight);
+    });
+  }
   // sum (v - mean)^2 = sum (v - reference)^2 - n (mean - reference)^2
-  const double rest =
-      static_cast<double>(sum - static_cast<Int128>(reference) * static_cast<Int128>(count)) / n;
+  const double rest = static_cast<double>(totals.sum - static_cast<Int128>(reference) *
+                                                           static_cast<Int128>(totals.count)) /
+                      n;
   const auto unit = static_cast<double>(std::uint64_t{1} << scale);
   const double total = static_cast<double>(squares) * unit * unit - n * rest * rest;
   return std::sqrt(std::max(total, 0.0) / (n - static_cast<double>(ddof)));

@@ -47,6 +47,7 @@ TEST(itl_histogram, empty) {
   CHECK(std::isnan(itl.mean_ns()));
   CHECK(std::isnan(itl.std_ns()));
   CHECK(itl.distinct().empty());
+  CHECK(itl.statistics(qs).quantiles_ns.empty());
   CHECK_THROWS_KIND(itl.quantiles_ns(qs), invariant, "no values");
   CHECK_THROWS_KIND(itl.min_ns(), invariant, "no values");
   CHECK_THROWS_KIND(itl.max_ns(), invariant, "no values");
@@ -65,6 +66,11 @@ TEST(itl_histogram, weights_count_as_repetitions) {
       CHECK_EQ(itl.std_ns(), kvsim::standard_deviation(values));
       CHECK_EQ(itl.std_ns(1), kvsim::standard_deviation(values, 1));
       CHECK_EQ(itl.quantiles_ns(qs), kvsim::quantiles(values, qs));
+      const ItlHistogram::Statistics all = itl.statistics(qs, 1);
+      CHECK_EQ(all.count, values.size());
+      CHECK_EQ(all.mean_ns, kvsim::mean(values));
+      CHECK_EQ(all.std_ns, kvsim::standard_deviation(values, 1));
+      CHECK_EQ(all.quantiles_ns, kvsim::quantiles(values, qs));
       CHECK_EQ(itl.min_ns(), *std::min_element(values.begin(), values.end()));
       CHECK_EQ(itl.max_ns(), *std::max_element(values.begin(), values.end()));
       std::map<Ns, std::uint64_t> expected;
@@ -108,6 +114,11 @@ TEST(itl_histogram, zero_counts_are_nothing) {
   itl.add(9, 1);
   CHECK_EQ(itl.min_ns(), 9);
   CHECK_EQ(itl.quantiles_ns(std::vector{0.0, 1.0}), (std::vector<Ns>{9, 9}));
+  itl.add(Ns{1} << 40, 0);
+  itl.add(std::numeric_limits<Ns>::max(), 0);
+  itl.add(11, 1);
+  CHECK_EQ(itl.max_ns(), 11);
+  CHECK_EQ(itl.std_ns(), 1.0);
 }
 
 TEST(itl_histogram, exact_beyond_the_buffer_while_values_repeat) {
