@@ -61,9 +61,8 @@ def main() -> None:
     ln2 = Decimal(2).ln()
     ln2_high = on_grid(ln2)
     step = ln2 / INTERVALS
-    # 35 bits, so that a product with an integer below 2^18 is exact.
-    step_grid = Decimal(2) ** 42
-    step_high = float((step * step_grid).to_integral_value() / step_grid)
+    # 34 bits, so that a product with an integer below 2^18 is exact.
+    step_high = on_grid(step)
     write = sys.stdout.write
     write("// Made by tools/make_math_tables.py; do not edit.\n#pragma once\n\n")
     write("namespace kvsim::math::detail {\n\n")
@@ -73,16 +72,14 @@ def main() -> None:
     write(f"inline constexpr double step_high = {hexfloat(step_high)};\n")
     write(f"inline constexpr double step_low = {hexfloat(nearest(step - Decimal(step_high)))};\n")
     write(f"inline constexpr double steps = {hexfloat(nearest(1 / step))};\n\n")
-    write(
-        "struct LogRow {\n  double inverse;  // 1/c\n  double high;     // log c\n  double low;\n};\n"
-    )
+    write("struct LogRow {\n  double inverse;  // 1/c\n  double high;     // log c\n")
+    write("  double low;\n};\n")
     write("// clang-format off\n")
     write(f"inline constexpr LogRow log_rows[{INTERVALS}] = {{\n")
     write("".join(f"    {row},\n" for row in log_rows()))
     write("};\n// clang-format on\n\n")
-    write(
-        "struct ExpRow {\n  double value;  // 2^(j/128), rounded\n  double tail;   // what is missing, relative\n};\n"
-    )
+    write("struct ExpRow {\n  double value;  // 2^(j/128), rounded\n")
+    write("  double tail;   // what is missing, relative\n};\n")
     write("// clang-format off\n")
     write(f"inline constexpr ExpRow exp_rows[{INTERVALS}] = {{\n")
     write("".join(f"    {row},\n" for row in exp_rows()))
