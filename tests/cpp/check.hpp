@@ -107,8 +107,9 @@ bool check_throws_kind(F&& f, Kind kind, const std::string& part, const char* te
     f();
   } catch (const Exception& e) {
     if (e.kind() != kind) {
-      report_failure(file, line, std::string(text) + "\n    kind: " + show(e.kind()) + ", not " +
-                                     show(kind) + "\n    message: " + e.what());
+      report_failure(file, line,
+                     std::string(text) + "\n    kind: " + show(e.kind()) + ", not " + show(kind) +
+                         "\n    message: " + e.what());
       return false;
     }
     const auto same = [&] { throw e; };
@@ -147,7 +148,7 @@ bool check_throws_kind(F&& f, Kind kind, const std::string& part, const char* te
                                                         (part), #expression, __FILE__, __LINE__))
 #define CHECK_THROWS(expression, Exception) CHECK_THROWS_WITH(expression, Exception, "")
 // kvsim::Error of ErrorKind::kind_name, its message with `part` in it.
-#define CHECK_THROWS_KIND(expression, kind_name, part)                              \
-  static_cast<void>(kvsim_test::check_throws_kind<kvsim::Error>(                    \
-      [&] { static_cast<void>(expression); }, kvsim::ErrorKind::kind_name, (part), \
-      #expression, __FILE__, __LINE__))
+#define CHECK_THROWS_KIND(expression, kind_name, part)                                          \
+  static_cast<void>(kvsim_test::check_throws_kind<kvsim::Error>(                                \
+      [&] { static_cast<void>(expression); }, kvsim::ErrorKind::kind_name, (part), #expression, \
+      __FILE__, __LINE__))
