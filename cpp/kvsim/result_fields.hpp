@@ -17,6 +17,7 @@ void for_each_column(const RequestColumns& c, Visit&& visit) {
   visit("num_preemptions", c.num_preemptions);
   visit("cached_tokens", c.cached_tokens);
   visit("finish_reason", c.finish_reason);
+  visit("frontend_ns", c.frontend_ns);
   visit("queue_ns", c.queue_ns);
   visit("host_ns", c.host_ns);
   visit("compute_ns", c.compute_ns);

@@ -21,19 +21,35 @@ struct Setup {
   SchedulerConfig config;
 };
 
-std::int64_t resolve_max_model_len(const Scenario& s, const ModelSpec* model) {
+// null: the model's longest context; or what the longest request needs, if a prompt does not fit
+// into that (with a warning: a real engine would refuse it) or no model is named.
+std::int64_t resolve_max_model_len(const Scenario& s, const ModelSpec* model,
+                                   const RequestTable& t, std::vector<std::string>& warnings) {
   if (s.engine.max_model_len) return *s.engine.max_model_len;
-  if (model != nullptr) return model->max_position_embeddings;
-  fail(ErrorKind::config,
-       "engine.max_model_len: got null without a model; allowed: a number of tokens, or name a "
-       "model whose longest context is taken");
+  std::int64_t longest = 0;
+  std::size_t worst = 0;
+  for (std::size_t r = 0; r < t.prompt_tokens.size(); ++r) {
+    longest = std::max(longest, std::int64_t{t.prompt_tokens[r]} + t.output_tokens[r]);
+    if (t.prompt_tokens[r] > t.prompt_tokens[worst]) worst = r;
+  }
+  if (model == nullptr) return longest;
+  const std::int64_t context = model->max_position_embeddings;
+  const std::int64_t prompt = t.prompt_tokens[worst];
+  if (prompt < context) return context;
+  warnings.push_back("engine.max_model_len: raised to " + std::to_string(longest) +
+                     ", because request " + std::to_string(worst) + " has a prompt of " +
+                     std::to_string(prompt) + " tokens and " + model->name +
+                     " was trained on contexts of " + std::to_string(context) +
+                     "; set it to have such requests refused");
+  return longest;
 }
 
-Setup prepare(const Scenario& s, const Inputs& in) {
+Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
+              std::vector<std::string>& warnings) {
   Setup setup;
   if (s.model) setup.model = &in.catalog->model(*s.model, "model");
   if (s.gpu) setup.gpu = &in.catalog->gpu(*s.gpu, "gpu");
-  const std::int64_t max_len = resolve_max_model_len(s, setup.model);
+  const std::int64_t max_len = resolve_max_model_len(s, setup.model, requests, warnings);
   setup.budget = compute_kv_budget(s.engine, setup.model, setup.gpu, s.tensor_parallel_size,
                                    s.weight_dtype, s.kv_cache_dtype);
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
@@ -57,8 +73,11 @@ void check_requests(const RequestTable& t, const SchedulerConfig& c) {
                                   " tokens; allowed: at most engine.max_model_len - 1 = " +
                                   std::to_string(c.max_model_len - 1));
     }
-    const std::int64_t last =
-        std::min(prompt + t.output_tokens[static_cast<std::size_t>(r)], c.max_model_len) - 1;
+    std::int64_t outputs = t.output_tokens[static_cast<std::size_t>(r)];
+    if (!t.stop_after.empty() && t.stop_after[static_cast<std::size_t>(r)] > 0) {
+      outputs = std::min<std::int64_t>(outputs, t.stop_after[static_cast<std::size_t>(r)]);
+    }
+    const std::int64_t last = std::min(prompt + outputs, c.max_model_len) - 1;
     const std::int64_t need = ceil_div(last, c.block_size);
     if (need > c.num_gpu_blocks - 1) {
       fail(ErrorKind::infeasible,
@@ -71,7 +90,8 @@ void check_requests(const RequestTable& t, const SchedulerConfig& c) {
 }
 
 // Columns that the engine does not need while it runs.
-void complete_columns(RequestColumns& c, const RequestTable& t, bool waterfall) {
+void complete_columns(RequestColumns& c, const RequestTable& t, const FrontEnd& front_end,
+                      bool waterfall) {
   c.prompt_tokens = t.prompt_tokens;
   c.finish_reason.assign(t.prompt_tokens.size(), static_cast<std::uint8_t>(FinishReason::length));
   for (std::size_t r = 0; r < t.stop_after.size(); ++r) {
@@ -80,9 +100,11 @@ void complete_columns(RequestColumns& c, const RequestTable& t, bool waterfall) 
     }
   }
   if (!waterfall) return;
+  c.frontend_ns.resize(t.prompt_tokens.size());
   c.queue_ns.resize(t.prompt_tokens.size());
   for (std::size_t r = 0; r < c.queue_ns.size(); ++r) {
-    c.queue_ns[r] = c.scheduled_ns[r] - c.arrival_ns[r];
+    c.frontend_ns[r] = front_end.delay(t.prompt_tokens[r]);
+    c.queue_ns[r] = c.scheduled_ns[r] - c.arrival_ns[r] - c.frontend_ns[r];
   }
 }
 
@@ -119,7 +141,8 @@ void run_replica(const Scenario& s, const Inputs& in, const Setup& setup, const 
 }  // namespace
 
 Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
-  const Setup setup = prepare(s, in);
+  Result result;
+  const Setup setup = prepare(s, in, requests, result.warnings);
   check_requests(requests, setup.config);
   const StepTimeContext context{setup.model,
                                 setup.gpu,
@@ -129,9 +152,13 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
                                 setup.config.budget,
                                 s.engine.max_num_seqs,
                                 setup.budget.num_gpu_blocks,
-                                setup.config.block_size};
+                                setup.config.block_size,
+                                s.pipeline_parallel_size,
+                                s.engine.async_scheduling,
+                                setup.gpu == nullptr ? nullptr
+                                                     : in.catalog->step_tables(setup.gpu->name)};
   const StepTimeModel model = make_step_time(s.step_time, context);
-  Result result;
+  for (std::string& w : step_time_warnings(model)) result.warnings.push_back(std::move(w));
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
   const bool identities = s.engine.enable_prefix_caching || s.record == Record::all;
@@ -145,7 +172,7 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
   result.totals.block_size = setup.config.block_size;
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
-  complete_columns(result.requests, requests, s.record_waterfall);
+  complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
   result.summary = summarize(result.requests, result.totals, result.itl, s.slo);
   judge_stability(s, result);
   if (s.record == Record::summary) result.requests = RequestColumns{};

@@ -1,6 +1,7 @@
-// Times of collective operations in the alpha-beta model: a hop's latency and a link's bandwidth per
-// direction (Thakur, Rabenseifner, Gropp: Optimization of collective communication operations in
-// MPICH, 2005). `bytes` is the size of the whole tensor, on each of `gpus` devices before or after.
+// Times of collective operations in the alpha-beta model: a hop's latency and a link's bandwidth
+// per direction (Thakur, Rabenseifner, Gropp: Optimization of collective communication operations
+// in MPICH, 2005). `bytes` is the size of the whole tensor, on each of `gpus` devices before or
+// after.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ struct Link {
   return 2 * reduce_scatter_ns(gpus, bytes, link);
 }
 
-// Reduction up a binary tree and broadcast down, in small pieces one behind the other: 2 ceil(log2 N)
-// hops, the whole tensor over a link in each direction.
+// Reduction up a binary tree and broadcast down, in small pieces one behind the other: 2 ceil(log2
+// N) hops, the whole tensor over a link in each direction.
 [[nodiscard]] inline double tree_all_reduce_ns(std::int64_t gpus, double bytes, const Link& link) {
   if (gpus < 2) return 0;
   int levels = 0;

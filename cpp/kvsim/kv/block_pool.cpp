@@ -1,5 +1,7 @@
 #include "kvsim/kv/block_pool.hpp"
 
+#include <bit>
+
 #include "kvsim/core/error.hpp"
 
 namespace kvsim {
@@ -10,8 +12,10 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   stack_.resize(n);
   for (std::size_t i = 1; i < n; ++i) stack_[i - 1] = static_cast<Block>(n - i);
   stack_size_ = n - 1;
-  // Twice the blocks: a compaction copies at most n entries after at least n pushes.
-  ring_.resize(2 * n);
+  // At least twice the blocks: it is full only if half of it are holes, so a compaction, which copies
+  // less than n entries, comes after at least n pushes.
+  ring_.resize(std::bit_ceil(2 * n));
+  ring_mask_ = ring_.size() - 1;
   place_.resize(n);
   refs_.resize(n);
   tag_.resize(n);
@@ -20,13 +24,13 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
 }
 
 void BlockPool::compact() {
-  std::size_t out = 0;
-  for (std::size_t i = ring_head_; i < ring_tail_; ++i) {
-    if (ring_[i] == 0) continue;
-    place_[ring_[i]] = static_cast<std::uint32_t>(out);
-    ring_[out++] = ring_[i];
+  std::uint64_t out = ring_head_;
+  for (std::uint64_t i = ring_head_; i < ring_tail_; ++i) {
+    const Block entry = ring_[i & ring_mask_];
+    if (entry == 0) continue;
+    if ((entry & lost_bit) == 0) place_[entry] = static_cast<std::uint32_t>(out);
+    ring_[out++ & ring_mask_] = entry;
   }
-  ring_head_ = 0;
   ring_tail_ = out;
 }
 
@@ -85,10 +89,11 @@ std::uint64_t BlockPool::digest() const {
   const auto mix = [&h](std::uint64_t x) { h = (h ^ x) * 1099511628211ULL; };
   for (std::size_t i = 0; i < stack_size_; ++i) mix(stack_[i]);
   mix(~0ULL);
-  for (std::size_t i = ring_head_; i < ring_tail_; ++i) {
-    if (ring_[i] == 0) continue;
-    mix(ring_[i]);
-    mix(tag_[ring_[i]]);
+  for (std::uint64_t i = ring_head_; i < ring_tail_; ++i) {
+    const Block entry = ring_[i & ring_mask_];
+    if (entry == 0) continue;
+    mix(entry & ~lost_bit);
+    mix((entry & lost_bit) != 0 ? 0 : tag_[entry]);
   }
   return h;
 }

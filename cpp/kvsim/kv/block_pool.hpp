@@ -3,7 +3,9 @@
 // Freed blocks without a key go to the front of vLLM's free queue and keyed ones to its back, and
 // blocks are taken from the front. So the queue always is: unkeyed blocks, then keyed ones. Hence
 // two structures: a stack of unkeyed blocks, and the keyed ones in LRU order in a ring whose entries
-// become holes when a hit revives a block.
+// become holes when a hit revives a block. A keyed block that nobody can find any more (its request
+// has finished and nobody shares the key) keeps its turn, but carries a mark, so that taking it
+// touches nothing else.
 //
 // Keys (workload/request_table.hpp): a shared key is a dense id with a list of the blocks that hold
 // it, in order of insertion. A key that only its own request can ask for is private: nobody looks
@@ -47,11 +49,17 @@ class BlockPool {
   }
 
   // Frees a request's table. Blocks [0, published) are keyed; of these the first `shared` have
-  // shared keys and may be in use by others.
-  void give(const Block* table, std::int64_t blocks, std::int64_t published, std::int64_t shared) {
+  // shared keys and may be in use by others, the rest can be found again only if the request was
+  // preempted (`kept`: keep_private has been called) and not if it has finished.
+  void give(const Block* table, std::int64_t blocks, std::int64_t published, std::int64_t shared,
+            bool kept) {
     for (std::int64_t j = published; j < blocks; ++j) stack_[stack_size_++] = table[j];
     std::int64_t j = published - 1;
-    for (; j >= shared; --j) push_keyed(table[j]);
+    if (kept) {
+      for (; j >= shared; --j) push_keyed(table[j]);
+    } else {
+      for (; j >= shared; --j) push_entry(table[j] | lost_bit);
+    }
     for (; j >= 0; --j) {
       if (--refs_[table[j]] == 0) push_keyed(table[j]);
     }
@@ -73,18 +81,15 @@ class BlockPool {
 
   // Takes a reference on a block that a lookup hit.
   void share(Block block) {
-    if (refs_[block]++ == 0) {
-      ring_[place_[block]] = 0;
-      --keyed_free_;
-    }
+    if (refs_[block]++ == 0) revive(block);
   }
 
   // Private keys of a preempted request: blocks [from, to) of its table become findable.
   void keep_private(std::uint32_t request, const Block* table, std::int64_t from, std::int64_t to);
   [[nodiscard]] Block find_private(std::uint32_t request, std::int64_t j) const;
   // The hit on a private block: it leaves the free queue for its owner.
-  void revive_private(Block block) {
-    ring_[place_[block]] = 0;
+  void revive(Block block) {
+    ring_[place_[block] & ring_mask_] = 0;
     --keyed_free_;
   }
   void forget_private(std::uint32_t request);
@@ -95,18 +100,24 @@ class BlockPool {
  private:
   static constexpr std::uint32_t private_bit = 0x80000000U;
 
-  void push_keyed(Block block) {
-    if (ring_tail_ == ring_.size()) compact();
-    place_[block] = static_cast<std::uint32_t>(ring_tail_);
-    ring_[ring_tail_++] = block;
+  static constexpr Block lost_bit = 0x80000000U;
+
+  void push_entry(Block entry) {
+    if (ring_tail_ - ring_head_ == ring_.size()) compact();
+    ring_[ring_tail_++ & ring_mask_] = entry;
     ++keyed_free_;
   }
+  void push_keyed(Block block) {
+    push_entry(block);
+    place_[block] = static_cast<std::uint32_t>(ring_tail_ - 1);
+  }
   Block pop_keyed() {
-    while (ring_[ring_head_] == 0) ++ring_head_;
-    const Block block = ring_[ring_head_++];
+    Block entry = 0;
+    while (entry == 0) entry = ring_[ring_head_++ & ring_mask_];
     --keyed_free_;
-    if (tag_[block] != 0) evict(block);
-    return block;
+    if ((entry & lost_bit) != 0) return entry & ~lost_bit;
+    if (tag_[entry] != 0) evict(entry);
+    return entry;
   }
   void evict(Block block);
   void compact();
@@ -115,11 +126,12 @@ class BlockPool {
   std::int64_t usable_;
   std::vector<Block> stack_;
   std::size_t stack_size_ = 0;
-  std::vector<Block> ring_;
-  std::size_t ring_head_ = 0;
-  std::size_t ring_tail_ = 0;
+  std::vector<Block> ring_;  // entries [head, tail), modulo its size: a block, 0 = a hole
+  std::uint64_t ring_mask_ = 0;
+  std::uint64_t ring_head_ = 0;
+  std::uint64_t ring_tail_ = 0;
   std::int64_t keyed_free_ = 0;
-  std::vector<std::uint32_t> place_;  // of a free keyed block: its index in ring_
+  std::vector<std::uint32_t> place_;  // of a free keyed block: its place in ring_, low 32 bits
   std::vector<std::uint32_t> refs_;   // kept for blocks with a shared key only
   std::vector<std::uint32_t> tag_;    // 0: not findable; key + 1; private_bit | j
   std::vector<Block> next_;           // next block with the same key

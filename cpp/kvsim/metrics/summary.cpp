@@ -91,11 +91,9 @@ class Writer {
   void put_itl(const ItlHistogram& itl) {
     std::array<double, levels.size()> at;
     at.fill(undefined);
-    if (itl.count() > 0) {
-      const std::vector<Ns> found = itl.quantiles_ns(levels);
-      for (std::size_t i = 0; i < at.size(); ++i) at[i] = as_double(found[i]);
-    }
-    put_statistics("mean_itl_ms", itl.mean_ns(), itl.std_ns(), at);
+    const ItlHistogram::Statistics all = itl.statistics(levels);
+    for (std::size_t i = 0; i < all.quantiles_ns.size(); ++i) at[i] = as_double(all.quantiles_ns[i]);
+    put_statistics("mean_itl_ms", all.mean_ns, all.std_ns, at);
   }
   std::vector<double> finished() && {
     if (values_.size() != summary_fields().size()) {

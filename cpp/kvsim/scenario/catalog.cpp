@@ -81,6 +81,19 @@ const Spec& look_up(const Specs<Spec>& specs, const std::variant<std::string, Sp
 void Catalog::add_models(std::string_view json_text) { add_all(models_, json_text, "models"); }
 void Catalog::add_gpus(std::string_view json_text) { add_all(gpus_, json_text, "gpus"); }
 
+void Catalog::add_step_tables(std::string_view json_text) {
+  GpuTables tables = parse_gpu_tables(json_text);
+  const std::string gpu = tables.gpu;
+  if (!step_tables_.emplace(gpu, std::move(tables)).second) {
+    bad_field("step_time_tables.gpu", quoted(gpu), "a GPU that has no tables yet");
+  }
+}
+
+const GpuTables* Catalog::step_tables(std::string_view gpu) const {
+  const auto found = step_tables_.find(gpu);
+  return found == step_tables_.end() ? nullptr : &found->second;
+}
+
 const ModelSpec& Catalog::model(const std::variant<std::string, ModelSpec>& m,
                                 std::string_view path) const {
   return look_up(models_, m, path);

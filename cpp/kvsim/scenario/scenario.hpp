@@ -72,6 +72,8 @@ struct EngineSpec {
   std::int64_t num_spec_tokens = 0;
   std::uint64_t spec_seed = 0;
   bool async_scheduling = false;
+  double frontend_ms = 0;
+  double frontend_us_per_prompt_token = 0;
   std::int64_t empty_sleep_ns = 0;
 
   static constexpr std::string_view type_name = "Engine";
@@ -93,7 +95,8 @@ struct EngineSpec {
               {.unit = "tokens",
                .min = 2,
                .max = 1 << 30,
-               .doc = "Longest prompt plus output; null = the model's longest context."}),
+               .doc = "Longest prompt plus output; null = the model's longest context, or with a "
+                      "warning what the workload's longest request needs."}),
         field("block_size", &E::block_size,
               {.unit = "tokens", .min = 1, .max = 4096, .doc = "Tokens of a KV block."}),
         field("num_gpu_blocks", &E::num_gpu_blocks,
@@ -132,6 +135,13 @@ struct EngineSpec {
                       "0..num_spec_tokens."}),
         field("async_scheduling", &E::async_scheduling,
               {.doc = "Schedule the next step before the output of the current one is known."}),
+        field("frontend_ms", &E::frontend_ms,
+              {.unit = "ms",
+               .min = 0,
+               .max = 1e6,
+               .doc = "Time from sending a request until the scheduler may see it (HTTP, tokeniser)."}),
+        field("frontend_us_per_prompt_token", &E::frontend_us_per_prompt_token,
+              {.unit = "us", .min = 0, .max = 1e3, .doc = "The same for each prompt token."}),
         field("empty_sleep_ns", &E::empty_sleep_ns,
               {.unit = "ns",
                .min = 0,

@@ -25,6 +25,7 @@ SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t pipeline
   c.prefix_caching = e.enable_prefix_caching;
   c.async = e.async_scheduling;
   c.stages = pipeline_parallel_size;
+  c.front_end = {e.frontend_ms * 1e6, e.frontend_us_per_prompt_token * 1e3};
   c.empty_sleep_ns = e.empty_sleep_ns;
   c.priority = e.scheduling_policy == SchedulingPolicy::priority;
   return c;

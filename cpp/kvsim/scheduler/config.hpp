@@ -5,6 +5,7 @@
 
 #include "kvsim/core/time.hpp"
 #include "kvsim/scenario/scenario.hpp"
+#include "kvsim/workload/arrival_feed.hpp"
 
 namespace kvsim {
 
@@ -28,6 +29,7 @@ struct SchedulerConfig {
   bool spec_ngram = false;
   bool async = false;                // asynchronous scheduling
   std::int64_t stages = 1;           // pipeline_parallel_size
+  FrontEnd front_end;                // delay before the scheduler sees a request
   Ns empty_sleep_ns = 0;             // pause of the engine loop after an empty call
   std::uint64_t spec_seed = 0;
 

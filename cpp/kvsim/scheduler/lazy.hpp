@@ -118,6 +118,17 @@ class LazyDecodes {
     if (++step_mod_ == block_size_) step_mod_ = 0;
   }
 
+  // The same for `steps` of them.
+  void advance(std::int64_t steps) {
+    context_ += count_ * steps;
+    step_ += steps;
+    step_mod_ = (step_mod_ + steps) % block_size_;
+  }
+  // How many takers each of the next steps has, by the step modulo block size; next_taker() is
+  // where the next one stands.
+  [[nodiscard]] const std::vector<OrderedId>* takers_by_step() const { return takers_.data(); }
+  [[nodiscard]] std::int64_t next_taker() const { return step_mod_; }
+
   // Blocks for takers(): the pool has enough.
   void take_blocks() {
     const auto& who = takers();

@@ -213,7 +213,7 @@ struct SchedulerState {
         if (static_cast<std::int32_t>(j) < s.shared) {
           pool.share(hits[j]);
         } else {
-          pool.revive_private(hits[j]);
+          pool.revive(hits[j]);
         }
       }
     }
@@ -227,10 +227,11 @@ struct SchedulerState {
     s.published = 0;
   }
 
-  void free_blocks(const Seq& s) {
+  // `kept`: after a preemption the request may find its own keyed blocks again.
+  void free_blocks(const Seq& s, bool kept) {
     if constexpr (Pool::has_ids) {
       const std::int32_t shared = std::min(s.shared, s.published);
-      pool.give(table(s), s.blocks, s.published, shared);
+      pool.give(table(s), s.blocks, s.published, shared, kept);
       tables.release(s.table, table_capacity(s));
     } else {
       pool.give(s.blocks);
@@ -252,7 +253,7 @@ struct SchedulerState {
         pool.keep_private(r, table(s), from, s.published);
       }
     }
-    free_blocks(s);
+    free_blocks(s, true);
     s.blocks = s.published = s.computed = s.drafts = 0;
     s.live = false;
     ++s.preemptions;
@@ -276,7 +277,7 @@ struct SchedulerState {
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching && s.preemptions > 0) pool.forget_private(r);
     }
-    free_blocks(s);
+    free_blocks(s, false);
     s.live = false;
     --num_running;
     ledger->finished(r, s.known - s.prompt);

@@ -29,7 +29,7 @@ class QueuedReplica {
         state_(config, table),
         definition_(state_),
         lazy_(state_, config.max_model_len, 1),
-        feed_(table),
+        feed_(table, config.front_end),
         recorder_(record),
         livelock_(state_),
         model_(model),
@@ -42,7 +42,7 @@ class QueuedReplica {
 
   void run() {
     unfinished_ = state_.requests.size();
-    if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.next_time();
+    if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
     for (;;) {
       poll();
       if (leap_ && (lazy_now_ || go_lazy())) {
@@ -88,8 +88,9 @@ class QueuedReplica {
 
   void add_arrivals() {
     while (feed_.next_time() <= now()) {
-      const Ns at = feed_.next_time();
+      const Ns reached = feed_.next_time();
       const RequestId r = feed_.pop();
+      const Ns at = feed_.sent(r, reached);
       ledger_.arrived(r, at);
       ledger_.totals.waiting_integral += now() - at;
       state_.add(r);

@@ -26,7 +26,7 @@ class Replica {
         state_(config, table),
         definition_(state_),
         lazy_(state_, longest_output(config, table)),
-        feed_(table),
+        feed_(table, config.front_end),
         recorder_(record),
         livelock_(state_),
         model_(model),
@@ -101,8 +101,9 @@ class Replica {
 template <class Pool>
 void Replica<Pool>::add_arrivals() {
   while (feed_.next_time() <= ledger_.now()) {
-    const Ns at = feed_.next_time();
+    const Ns reached = feed_.next_time();
     const RequestId r = feed_.pop();
+    const Ns at = feed_.sent(r, reached);
     ledger_.arrived(r, at);
     ledger_.totals.waiting_integral += ledger_.now() - at;
     state_.add(r);
@@ -114,7 +115,7 @@ void Replica<Pool>::add_arrivals() {
 template <class Pool>
 void Replica<Pool>::run() {
   unfinished_ = state_.requests.size();
-  if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.next_time();
+  if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
   while (unfinished_ > 0) {
     poll();
     if (state_.num_running == 0 && state_.waiting.empty() && feed_.next_time() > ledger_.now()) {

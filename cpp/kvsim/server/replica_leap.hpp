@@ -82,7 +82,32 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
   Int128 used_integral = 0;
   state_.plan.clear();
   state_.preempted.clear();
-  while (done < steps && !stopped) {
+  if (!Pool::has_ids && !record) {
+    // The same loop on copies: nothing is written but the latencies.
+    const std::vector<OrderedId>* takers = lazy_.takers_by_step();
+    const std::int64_t usable = state_.pool.usable();
+    std::int64_t free = state_.pool.free();
+    std::int64_t context = lazy_.context();
+    std::int64_t at = lazy_.next_taker();
+    while (done < steps && !stopped) {
+      const auto need = static_cast<std::int64_t>(takers[at].size());
+      if (need > free) break;
+      free -= need;
+      const Terms terms = decode(context);
+      const Ns dur = terms.total();
+      used_integral += Int128{usable - free} * dur;
+      sum += terms;
+      now += dur;
+      ledger_.itl.add(dur, static_cast<std::uint64_t>(n));
+      context += n;
+      if (++at == state_.cfg.block_size) at = 0;
+      ++done;
+      stopped = now >= next_arrival;
+    }
+    lazy_.advance(done);
+    if constexpr (!Pool::has_ids) state_.pool.take(state_.pool.free() - free);
+  }
+  while ((Pool::has_ids || record) && done < steps && !stopped) {
     const auto need = static_cast<std::int64_t>(lazy_.takers().size());
     if (need > state_.pool.free() || (head_waits && lazy_.publishes_next())) break;
     const Terms terms = decode(lazy_.context());

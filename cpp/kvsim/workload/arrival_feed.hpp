@@ -1,5 +1,5 @@
-// Arrivals in order of (time, id): those known from the start, and those that a finish sets off
-// (closed loop, next turn of a session).
+// Arrivals at the scheduler in order of (time, id): those known from the start, and those that a
+// finish sets off (closed loop, next turn of a session), each the front end's delay after it was sent.
 #pragma once
 
 #include <algorithm>
@@ -13,12 +13,28 @@
 
 namespace kvsim {
 
+// Time between sending a request and its reaching the scheduler: HTTP, tokenisation, hand-over.
+struct FrontEnd {
+  double ns = 0;
+  double ns_per_prompt_token = 0;
+
+  [[nodiscard]] bool none() const { return ns == 0 && ns_per_prompt_token == 0; }
+  [[nodiscard]] Ns delay(std::int32_t prompt_tokens) const {
+    return round_half_even(ns + ns_per_prompt_token * prompt_tokens);
+  }
+};
+
 class ArrivalFeed {
  public:
   static constexpr Ns never = std::numeric_limits<Ns>::max();
 
-  explicit ArrivalFeed(const RequestTable& table) : table_(table) {
-    const auto& at = table.arrival_ns;
+  explicit ArrivalFeed(const RequestTable& table, const FrontEnd& front_end = {})
+      : table_(table), front_end_(front_end) {
+    if (!front_end.none()) reached_ = delayed(table, front_end);
+    const auto& at = times();
+    for (const Ns t : table.arrival_ns) {
+      if (t >= 0) first_sent_ = std::min(first_sent_, t);
+    }
     const bool in_order =
         std::is_sorted(at.begin(), at.end()) && (at.empty() || at.front() >= 0);
     if (!in_order) {
@@ -35,6 +51,10 @@ class ArrivalFeed {
   }
 
   [[nodiscard]] Ns next_time() const { return next_; }
+  // When the request was sent that reaches the scheduler at this time.
+  [[nodiscard]] Ns sent(std::uint32_t r, Ns reached) const { return reached - delay(r); }
+  // The first time at which a request is sent; never without any.
+  [[nodiscard]] Ns first_sent() const { return first_sent_; }
   // Whether arrivals are left that need no finish to set them off.
   [[nodiscard]] bool exhausted() const { return next_ == never; }
 
@@ -68,9 +88,22 @@ class ArrivalFeed {
   [[nodiscard]] std::uint32_t known_id() const {
     return ordered_ ? static_cast<std::uint32_t>(cursor_) : order_[cursor_];
   }
-  [[nodiscard]] Ns known_time() const { return table_.arrival_ns[known_id()]; }
-  void push(Ns t, std::uint32_t r) {
-    heap_.emplace_back(t, r);
+  [[nodiscard]] const std::vector<Ns>& times() const {
+    return front_end_.none() ? table_.arrival_ns : reached_;
+  }
+  [[nodiscard]] Ns known_time() const { return times()[known_id()]; }
+  [[nodiscard]] Ns delay(std::uint32_t r) const {
+    return front_end_.none() ? 0 : front_end_.delay(table_.prompt_tokens[r]);
+  }
+  static std::vector<Ns> delayed(const RequestTable& table, const FrontEnd& front_end) {
+    std::vector<Ns> out = table.arrival_ns;
+    for (std::size_t r = 0; r < out.size(); ++r) {
+      if (out[r] >= 0) out[r] += front_end.delay(table.prompt_tokens[r]);
+    }
+    return out;
+  }
+  void push(Ns sent, std::uint32_t r) {
+    heap_.emplace_back(sent + delay(r), r);
     std::push_heap(heap_.begin(), heap_.end(), std::greater<>{});
     refresh();
   }
@@ -80,6 +113,9 @@ class ArrivalFeed {
   }
 
   const RequestTable& table_;
+  FrontEnd front_end_;
+  std::vector<Ns> reached_;  // arrival_ns and the delay; empty without one
+  Ns first_sent_ = never;
   std::vector<std::uint32_t> order_;
   std::vector<std::pair<Ns, std::uint32_t>> heap_;
   std::size_t cursor_ = 0;
