@@ -21,7 +21,7 @@ struct Host {
   double us_per_seq;
 };
 constexpr Host host_with_tables{1200, 25};
-constexpr Host host_with_formulas{890, 39};
+constexpr Host host_with_formulas{1100, 35};
 constexpr double synchronous_us_per_seq = 22;
 
 Parallel make_parallel(const Kernels& p, const StepTimeContext& context) {
