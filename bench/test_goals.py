@@ -83,7 +83,9 @@ def test_decode_heavy(benchmark: Benchmark, figure: Report) -> None:
     figure("decode-heavy", tokens / median(benchmark), "tokens/s", at_least=2.5e9)
 
 
-@pytest.mark.parametrize(("case", "goal_ms"), [("b1_mid", 0.8), ("b2_prefix", 0.9), ("b3_preempt", 1.0)])
+@pytest.mark.parametrize(
+    ("case", "goal_ms"), [("b1_mid", 0.8), ("b2_prefix", 0.9), ("b3_preempt", 1.0)]
+)
 def test_vllm_bench(benchmark: Benchmark, figure: Report, case: str, goal_ms: float) -> None:
     """Inputs that the real scheduler needs 4.4, 3.75 and 4.1 s for; the scheduling loop alone."""
     config, trace = from_vllm_case(HERE / "vllm" / case)
@@ -125,7 +127,7 @@ def test_sweep(benchmark: Benchmark, figure: Report) -> None:
 
 
 def test_sweep_python_overhead(benchmark: Benchmark, figure: Report) -> None:
-    """Time in Python of a sweep: points so small that the engine hardly counts, minus the engine."""
+    """Points so small that the engine hardly counts: what a sweep costs beside it."""
     tiny = {
         "engine": {"num_gpu_blocks": 100, "max_model_len": 64, "enable_prefix_caching": False},
         "step_time": {"kind": "affine"},
@@ -192,7 +194,9 @@ def test_import(benchmark: Benchmark, figure: Report) -> None:
     """Importing kvsim in a fresh interpreter, over an interpreter that imports nothing."""
 
     def start(code: str) -> None:
-        subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONHASHSEED": "0"})
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONHASHSEED": "0"}
+        )
 
     benchmark.pedantic(start, args=("import kvsim",), rounds=9, warmup_rounds=1)
     bare = timed(lambda: start("pass"), 9)

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "kvsim/core/itl_histogram.hpp"
 #include "kvsim/core/int128.hpp"
+#include "kvsim/core/itl_histogram.hpp"
 #include "kvsim/core/time.hpp"
 #include "kvsim/server/kv_budget.hpp"
 #include "kvsim/step_time/terms.hpp"
@@ -15,8 +15,8 @@ namespace kvsim {
 
 enum class FinishReason : std::uint8_t { length = 0, stop = 1 };
 
-// One row a request, in order of id. E2E = finish - arrival = frontend + queue + host + compute + hbm + comm +
-// preempted + redo + bubble, exactly.
+// One row a request, in order of id. E2E = finish - arrival = frontend + queue + host + compute +
+// hbm + comm + preempted + redo + bubble, exactly.
 struct RequestColumns {
   std::vector<Ns> arrival_ns;
   std::vector<Ns> scheduled_ns;    // start of the first step that computes it
@@ -27,9 +27,9 @@ struct RequestColumns {
   std::vector<std::int32_t> num_preemptions;
   std::vector<std::int32_t> cached_tokens;  // prefix hit at the first admission
   std::vector<std::uint8_t> finish_reason;
-  // Waterfall (record_waterfall): time in the front end; time waiting before the first step; the terms of the steps it was
-  // in; time waiting after preemptions; time in steps that recompute what a preemption lost; time
-  // between its batches (only with batches in flight).
+  // Waterfall (record_waterfall): time in the front end; time waiting before the first step; the
+  // terms of the steps it was in; time waiting after preemptions; time in steps that recompute what
+  // a preemption lost; time between its batches (only with batches in flight).
   std::vector<Ns> frontend_ns;
   std::vector<Ns> queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns, redo_ns, bubble_ns;
 };

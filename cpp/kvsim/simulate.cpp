@@ -23,8 +23,8 @@ struct Setup {
 
 // null: the model's longest context; or what the longest request needs, if a prompt does not fit
 // into that (with a warning: a real engine would refuse it) or no model is named.
-std::int64_t resolve_max_model_len(const Scenario& s, const ModelSpec* model,
-                                   const RequestTable& t, std::vector<std::string>& warnings) {
+std::int64_t resolve_max_model_len(const Scenario& s, const ModelSpec* model, const RequestTable& t,
+                                   std::vector<std::string>& warnings) {
   if (s.engine.max_model_len) return *s.engine.max_model_len;
   std::int64_t longest = 0;
   std::size_t worst = 0;
@@ -80,11 +80,11 @@ void check_requests(const RequestTable& t, const SchedulerConfig& c) {
     const std::int64_t last = std::min(prompt + outputs, c.max_model_len) - 1;
     const std::int64_t need = ceil_div(last, c.block_size);
     if (need > c.num_gpu_blocks - 1) {
-      fail(ErrorKind::infeasible,
-           "engine.num_gpu_blocks: request " + std::to_string(r) + " needs " +
-               std::to_string(need) + " KV blocks for its " + std::to_string(last) +
-               " tokens, but only " + std::to_string(c.num_gpu_blocks - 1) +
-               " are usable (num_gpu_blocks - 1)");
+      fail(ErrorKind::infeasible, "engine.num_gpu_blocks: request " + std::to_string(r) +
+                                      " needs " + std::to_string(need) + " KV blocks for its " +
+                                      std::to_string(last) + " tokens, but only " +
+                                      std::to_string(c.num_gpu_blocks - 1) +
+                                      " are usable (num_gpu_blocks - 1)");
     }
   }
 }
@@ -126,10 +126,9 @@ void judge_stability(const Scenario& s, Result& result) {
 }
 
 template <class Replica>
-void run_replica(const Scenario& s, const Inputs& in, const Setup& setup, const StepTimeModel& model,
-                 const RequestTable& requests, Result& result) {
-  Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall,
-                        in.control);
+void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
+                 const StepTimeModel& model, const RequestTable& requests, Result& result) {
+  Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall, in.control);
   replica.run();
   result.totals = replica.ledger().totals;
   result.itl = std::move(replica.ledger().itl);
@@ -144,19 +143,19 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   Result result;
   const Setup setup = prepare(s, in, requests, result.warnings);
   check_requests(requests, setup.config);
-  const StepTimeContext context{setup.model,
-                                setup.gpu,
-                                s.tensor_parallel_size,
-                                s.weight_dtype,
-                                s.kv_cache_dtype,
-                                setup.config.budget,
-                                s.engine.max_num_seqs,
-                                setup.budget.num_gpu_blocks,
-                                setup.config.block_size,
-                                s.pipeline_parallel_size,
-                                s.engine.async_scheduling,
-                                setup.gpu == nullptr ? nullptr
-                                                     : in.catalog->step_tables(setup.gpu->name)};
+  const StepTimeContext context{
+      setup.model,
+      setup.gpu,
+      s.tensor_parallel_size,
+      s.weight_dtype,
+      s.kv_cache_dtype,
+      setup.config.budget,
+      s.engine.max_num_seqs,
+      setup.budget.num_gpu_blocks,
+      setup.config.block_size,
+      s.pipeline_parallel_size,
+      s.engine.async_scheduling,
+      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name)};
   const StepTimeModel model = make_step_time(s.step_time, context);
   for (std::string& w : step_time_warnings(model)) result.warnings.push_back(std::move(w));
   result.kv_budget = setup.budget;
@@ -181,7 +180,8 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
 
 Result simulate(const Scenario& s, const Inputs& in) {
   const bool keys = s.engine.enable_prefix_caching;
-  return simulate(s, in, build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys));
+  return simulate(s, in,
+                  build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys));
 }
 
 }  // namespace kvsim

@@ -12,8 +12,8 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   stack_.resize(n);
   for (std::size_t i = 1; i < n; ++i) stack_[i - 1] = static_cast<Block>(n - i);
   stack_size_ = n - 1;
-  // At least twice the blocks: it is full only if half of it are holes, so a compaction, which copies
-  // less than n entries, comes after at least n pushes.
+  // At least twice the blocks: it is full only if half of it are holes, so a compaction, which
+  // copies less than n entries, comes after at least n pushes.
   ring_.resize(std::bit_ceil(2 * n));
   ring_mask_ = ring_.size() - 1;
   place_.resize(n);

@@ -2,10 +2,10 @@
 //
 // Freed blocks without a key go to the front of vLLM's free queue and keyed ones to its back, and
 // blocks are taken from the front. So the queue always is: unkeyed blocks, then keyed ones. Hence
-// two structures: a stack of unkeyed blocks, and the keyed ones in LRU order in a ring whose entries
-// become holes when a hit revives a block. A keyed block that nobody can find any more (its request
-// has finished and nobody shares the key) keeps its turn, but carries a mark, so that taking it
-// touches nothing else.
+// two structures: a stack of unkeyed blocks, and the keyed ones in LRU order in a ring whose
+// entries become holes when a hit revives a block. A keyed block that nobody can find any more (its
+// request has finished and nobody shares the key) keeps its turn, but carries a mark, so that
+// taking it touches nothing else.
 //
 // Keys (workload/request_table.hpp): a shared key is a dense id with a list of the blocks that hold
 // it, in order of insertion. A key that only its own request can ask for is private: nobody looks
@@ -39,9 +39,8 @@ class BlockPool {
 
   // Takes n blocks from the front of the free queue; what they cached is evicted.
   void take(std::int64_t n, Block* out) {
-    const std::int64_t plain = n < static_cast<std::int64_t>(stack_size_)
-                                   ? n
-                                   : static_cast<std::int64_t>(stack_size_);
+    const std::int64_t plain =
+        n < static_cast<std::int64_t>(stack_size_) ? n : static_cast<std::int64_t>(stack_size_);
     const Block* top = stack_.data() + stack_size_;
     for (std::int64_t i = 0; i < plain; ++i) out[i] = top[-1 - i];
     stack_size_ -= static_cast<std::size_t>(plain);

@@ -92,7 +92,8 @@ class Writer {
     std::array<double, levels.size()> at;
     at.fill(undefined);
     const ItlHistogram::Statistics all = itl.statistics(levels);
-    for (std::size_t i = 0; i < all.quantiles_ns.size(); ++i) at[i] = as_double(all.quantiles_ns[i]);
+    for (std::size_t i = 0; i < all.quantiles_ns.size(); ++i)
+      at[i] = as_double(all.quantiles_ns[i]);
     put_statistics("mean_itl_ms", all.mean_ns, all.std_ns, at);
   }
   std::vector<double> finished() && {

@@ -17,8 +17,11 @@ template <>
 struct EnumNames<WeightDtype> {
   static constexpr std::string_view name = "WeightDtype";
   static constexpr std::pair<WeightDtype, std::string_view> values[] = {
-      {WeightDtype::bf16, "bf16"}, {WeightDtype::fp16, "fp16"}, {WeightDtype::fp8, "fp8"},
-      {WeightDtype::int8, "int8"}, {WeightDtype::int4, "int4"}};
+      {WeightDtype::bf16, "bf16"},
+      {WeightDtype::fp16, "fp16"},
+      {WeightDtype::fp8, "fp8"},
+      {WeightDtype::int8, "int8"},
+      {WeightDtype::int4, "int4"}};
 };
 
 enum class KvCacheDtype { automatic, bf16, fp16, fp8 };
@@ -71,8 +74,9 @@ struct ModelSpec {
               {.doc = "Input and output embeddings are one matrix."}),
         field("max_position_embeddings", &ModelSpec::max_position_embeddings,
               {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Longest context of the model."}),
-        field("num_experts", &ModelSpec::num_experts,
-              {.min = 0, .max = 65536, .doc = "Experts of a mixture-of-experts layer, 0 if dense."}),
+        field(
+            "num_experts", &ModelSpec::num_experts,
+            {.min = 0, .max = 65536, .doc = "Experts of a mixture-of-experts layer, 0 if dense."}),
         field("experts_per_token", &ModelSpec::experts_per_token,
               {.min = 0, .max = 65536, .doc = "Experts that a token is routed to."}),
         field("moe_intermediate_size", &ModelSpec::moe_intermediate_size,
@@ -120,8 +124,9 @@ struct GpuSpec {
               {.unit = "FLOP/s", .min = 1, .max = 1e21, .doc = "Dense FP16 and BF16 peak."}),
         field("flops_fp8", &GpuSpec::flops_fp8,
               {.unit = "FLOP/s", .min = 1, .max = 1e21, .doc = "Dense FP8 peak, null if lacking."}),
-        field("flops_int8", &GpuSpec::flops_int8,
-              {.unit = "FLOP/s", .min = 1, .max = 1e21, .doc = "Dense INT8 peak, null if lacking."}),
+        field(
+            "flops_int8", &GpuSpec::flops_int8,
+            {.unit = "FLOP/s", .min = 1, .max = 1e21, .doc = "Dense INT8 peak, null if lacking."}),
         field("sms", &GpuSpec::sms,
               {.min = 1, .max = 65536, .doc = "Streaming multiprocessors or compute units."}),
         field("link", &GpuSpec::link, {.doc = "GPU-to-GPU link: nvlink, xgmi or pcie."}),
@@ -130,7 +135,8 @@ struct GpuSpec {
         field("pcie_bytes_per_s", &GpuSpec::pcie_bytes_per_s,
               {.unit = "bytes/s", .min = 1, .max = 1e15, .doc = "PCIe bandwidth per direction."}),
         field("tdp_w", &GpuSpec::tdp_w, {.unit = "W", .min = 0, .max = 1e5, .doc = "Board power."}),
-        field("idle_w", &GpuSpec::idle_w, {.unit = "W", .min = 0, .max = 1e5, .doc = "Idle power."}),
+        field("idle_w", &GpuSpec::idle_w,
+              {.unit = "W", .min = 0, .max = 1e5, .doc = "Idle power."}),
         field("node_gpus", &GpuSpec::node_gpus,
               {.min = 1, .max = 1024, .doc = "GPUs of one node that share the fast link."}),
         field("dtypes", &GpuSpec::dtypes, {.doc = "Weight data types that the GPU computes with."}),

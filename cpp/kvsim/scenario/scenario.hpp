@@ -83,7 +83,10 @@ struct EngineSpec {
     using E = EngineSpec;
     return std::tuple{
         field("max_num_seqs", &E::max_num_seqs,
-              {.unit = "requests", .min = 1, .max = 1 << 20, .doc = "Most requests running at once."}),
+              {.unit = "requests",
+               .min = 1,
+               .max = 1 << 20,
+               .doc = "Most requests running at once."}),
         field("max_num_active_seqs", &E::max_num_active_seqs,
               {.unit = "requests",
                .min = 1,
@@ -105,8 +108,9 @@ struct EngineSpec {
                .max = 1 << 30,
                .doc = "KV blocks, of which vLLM keeps one as null block; null = computed from the "
                       "GPU's memory."}),
-        field("gpu_memory_utilization", &E::gpu_memory_utilization,
-              {.min = 0.01, .max = 1.0, .doc = "Share of the GPU's memory that the engine may use."}),
+        field(
+            "gpu_memory_utilization", &E::gpu_memory_utilization,
+            {.min = 0.01, .max = 1.0, .doc = "Share of the GPU's memory that the engine may use."}),
         field("enable_prefix_caching", &E::enable_prefix_caching,
               {.doc = "Keep full blocks of finished requests for equal prefixes."}),
         field("enable_chunked_prefill", &E::enable_chunked_prefill,
@@ -124,8 +128,9 @@ struct EngineSpec {
               {.doc = "Admit a request only if its whole prompt fits in the free blocks."}),
         field("watermark", &E::watermark,
               {.min = 0, .max = 1, .doc = "Share of the blocks that admissions must leave free."}),
-        field("prefill_schedule_interval", &E::prefill_schedule_interval,
-              {.unit = "steps", .min = 1, .max = 1 << 20, .doc = "Prefill at most every n-th step."}),
+        field(
+            "prefill_schedule_interval", &E::prefill_schedule_interval,
+            {.unit = "steps", .min = 1, .max = 1 << 20, .doc = "Prefill at most every n-th step."}),
         field("spec_method", &E::spec_method,
               {.doc = "Speculative decoding: null, ngram (no draft slots) or draft_model."}),
         field("num_spec_tokens", &E::num_spec_tokens,
@@ -135,11 +140,13 @@ struct EngineSpec {
                       "0..num_spec_tokens."}),
         field("async_scheduling", &E::async_scheduling,
               {.doc = "Schedule the next step before the output of the current one is known."}),
-        field("frontend_ms", &E::frontend_ms,
-              {.unit = "ms",
-               .min = 0,
-               .max = 1e6,
-               .doc = "Time from sending a request until the scheduler may see it (HTTP, tokeniser)."}),
+        field(
+            "frontend_ms", &E::frontend_ms,
+            {.unit = "ms",
+             .min = 0,
+             .max = 1e6,
+             .doc =
+                 "Time from sending a request until the scheduler may see it (HTTP, tokeniser)."}),
         field("frontend_us_per_prompt_token", &E::frontend_us_per_prompt_token,
               {.unit = "us", .min = 0, .max = 1e3, .doc = "The same for each prompt token."}),
         field("empty_sleep_ns", &E::empty_sleep_ns,
@@ -220,9 +227,10 @@ struct Scenario {
         field("step_time", &S::step_time, {.doc = "How long a step takes."}),
         field("workload", &S::workload, {.doc = "Requests and when they arrive."}),
         field("slo", &S::slo, {.doc = "Limits that goodput counts by."}),
-        field("record", &S::record,
-              {.doc = "What is kept: summary, requests (a row a request), steps (and a row a step), "
-                      "all (and a row a scheduled request, block identities)."}),
+        field(
+            "record", &S::record,
+            {.doc = "What is kept: summary, requests (a row a request), steps (and a row a step), "
+                    "all (and a row a scheduled request, block identities)."}),
         field("record_waterfall", &S::record_waterfall,
               {.doc = "Keep where each request's time went."}),
         field("mode", &S::mode,

@@ -22,12 +22,9 @@ struct Poisson {
   static constexpr std::string_view type_name = "Poisson";
   static constexpr std::string_view doc = "Open loop with exponential gaps.";
   static constexpr auto fields() {
-    return std::tuple{field("rate_per_s", &Poisson::rate_per_s,
-                            {.unit = "1/s",
-                             .min = 0,
-                             .max = 1e9,
-                             .exclusive_min = true,
-                             .doc = "Offered rate."})};
+    return std::tuple{field(
+        "rate_per_s", &Poisson::rate_per_s,
+        {.unit = "1/s", .min = 0, .max = 1e9, .exclusive_min = true, .doc = "Offered rate."})};
   }
 };
 
@@ -36,7 +33,8 @@ struct GammaArrivals {
   double cv = 1.0;
   static constexpr std::string_view kind = "gamma";
   static constexpr std::string_view type_name = "Gamma";
-  static constexpr std::string_view doc = "Open loop with gamma gaps (vllm bench's burstiness is 1/cv^2).";
+  static constexpr std::string_view doc =
+      "Open loop with gamma gaps (vllm bench's burstiness is 1/cv^2).";
   static constexpr auto fields() {
     return std::tuple{
         field("rate_per_s", &GammaArrivals::rate_per_s,
@@ -54,12 +52,9 @@ struct Deterministic {
   static constexpr std::string_view type_name = "Deterministic";
   static constexpr std::string_view doc = "Open loop with equal gaps.";
   static constexpr auto fields() {
-    return std::tuple{field("rate_per_s", &Deterministic::rate_per_s,
-                            {.unit = "1/s",
-                             .min = 0,
-                             .max = 1e9,
-                             .exclusive_min = true,
-                             .doc = "Offered rate."})};
+    return std::tuple{field(
+        "rate_per_s", &Deterministic::rate_per_s,
+        {.unit = "1/s", .min = 0, .max = 1e9, .exclusive_min = true, .doc = "Offered rate."})};
   }
 };
 
@@ -102,11 +97,13 @@ struct ClosedLoop {
       "A fixed number of clients, each sends its next request when its last one has finished "
       "(vllm bench serve --max-concurrency).";
   static constexpr auto fields() {
-    return std::tuple{
-        field("concurrency", &ClosedLoop::concurrency,
-              {.unit = "requests", .min = 1, .max = 1 << 24, .doc = "Clients."}),
-        field("think_time_ms", &ClosedLoop::think_time_ms,
-              {.unit = "ms", .min = 0, .max = 1e9, .doc = "Constant pause before the next request."})};
+    return std::tuple{field("concurrency", &ClosedLoop::concurrency,
+                            {.unit = "requests", .min = 1, .max = 1 << 24, .doc = "Clients."}),
+                      field("think_time_ms", &ClosedLoop::think_time_ms,
+                            {.unit = "ms",
+                             .min = 0,
+                             .max = 1e9,
+                             .doc = "Constant pause before the next request."})};
   }
 };
 
@@ -122,11 +119,10 @@ struct FixedLengths {
   static constexpr std::string_view type_name = "FixedLengths";
   static constexpr std::string_view doc = "Every request alike.";
   static constexpr auto fields() {
-    return std::tuple{
-        field("prompt_tokens", &FixedLengths::prompt_tokens,
-              {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Prompt length."}),
-        field("output_tokens", &FixedLengths::output_tokens,
-              {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Output length."})};
+    return std::tuple{field("prompt_tokens", &FixedLengths::prompt_tokens,
+                            {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Prompt length."}),
+                      field("output_tokens", &FixedLengths::output_tokens,
+                            {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Output length."})};
   }
 };
 
@@ -176,10 +172,14 @@ struct LogNormalLengths {
               {.unit = "tokens", .min = 1, .max = 1e8, .doc = "Mean output length."}),
         field("output_cv", &U::output_cv,
               {.min = 0, .max = 100, .doc = "Coefficient of variation of the output length."}),
-        field("prompt_max_tokens", &U::prompt_max_tokens,
-              {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Longer prompts are cut to this."}),
+        field(
+            "prompt_max_tokens", &U::prompt_max_tokens,
+            {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Longer prompts are cut to this."}),
         field("output_max_tokens", &U::output_max_tokens,
-              {.unit = "tokens", .min = 1, .max = 1 << 30, .doc = "Longer outputs are cut to this."})};
+              {.unit = "tokens",
+               .min = 1,
+               .max = 1 << 30,
+               .doc = "Longer outputs are cut to this."})};
   }
 };
 
@@ -230,8 +230,8 @@ struct DatasetLengths {
   }
 };
 
-using Lengths =
-    std::variant<FixedLengths, UniformLengths, LogNormalLengths, RandomRangeLengths, DatasetLengths>;
+using Lengths = std::variant<FixedLengths, UniformLengths, LogNormalLengths, RandomRangeLengths,
+                             DatasetLengths>;
 
 // ---- shared prefixes ----
 
@@ -306,11 +306,12 @@ struct Workload {
                .min = 1,
                .max = 1e9,
                .doc = "Requests; null = the rows of the dataset."}),
-        field("priority_levels", &Workload::priority_levels,
-              {.min = 1,
-               .max = 1 << 20,
-               .doc = "Priorities are uniform on 0..levels-1 (smaller first) unless the dataset has "
-                      "its own."})};
+        field(
+            "priority_levels", &Workload::priority_levels,
+            {.min = 1,
+             .max = 1 << 20,
+             .doc = "Priorities are uniform on 0..levels-1 (smaller first) unless the dataset has "
+                    "its own."})};
   }
   void validate(std::string_view path) const;
 };

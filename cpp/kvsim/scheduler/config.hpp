@@ -13,24 +13,24 @@ struct SchedulerConfig {
   std::int64_t block_size = 16;
   std::int64_t num_gpu_blocks = 0;
   std::int64_t max_model_len = 0;
-  std::int64_t budget = 0;           // max_num_batched_tokens
-  std::int64_t active = 0;           // max_num_active_seqs, else max_num_seqs
-  std::int64_t watermark_blocks = 0; // floor(watermark * num_gpu_blocks)
-  std::int64_t drafts = 0;           // k, speculative tokens a step
-  std::int64_t lookahead = 0;        // slots reserved ahead: k with a draft model
-  std::int64_t draft_slots = 0;      // budget charged per request: 1 with a draft model
-  std::int64_t threshold = 0;        // long_prefill_token_threshold
+  std::int64_t budget = 0;            // max_num_batched_tokens
+  std::int64_t active = 0;            // max_num_active_seqs, else max_num_seqs
+  std::int64_t watermark_blocks = 0;  // floor(watermark * num_gpu_blocks)
+  std::int64_t drafts = 0;            // k, speculative tokens a step
+  std::int64_t lookahead = 0;         // slots reserved ahead: k with a draft model
+  std::int64_t draft_slots = 0;       // budget charged per request: 1 with a draft model
+  std::int64_t threshold = 0;         // long_prefill_token_threshold
   std::int64_t prefill_interval = 1;
   bool threshold_adaptive = false;
-  bool reserve_full = true;          // scheduler_reserve_full_isl
+  bool reserve_full = true;  // scheduler_reserve_full_isl
   bool chunked_prefill = true;
   bool prefix_caching = false;
-  bool priority = false;             // policy priority, else FCFS
+  bool priority = false;  // policy priority, else FCFS
   bool spec_ngram = false;
-  bool async = false;                // asynchronous scheduling
-  std::int64_t stages = 1;           // pipeline_parallel_size
-  FrontEnd front_end;                // delay before the scheduler sees a request
-  Ns empty_sleep_ns = 0;             // pause of the engine loop after an empty call
+  bool async = false;       // asynchronous scheduling
+  std::int64_t stages = 1;  // pipeline_parallel_size
+  FrontEnd front_end;       // delay before the scheduler sees a request
+  Ns empty_sleep_ns = 0;    // pause of the engine loop after an empty call
   std::uint64_t spec_seed = 0;
 
   // Batches in flight: with one, the loop is the plain synchronous one.

@@ -12,7 +12,8 @@
 namespace kvsim {
 
 // Queued: batches are in flight (asynchronous scheduling, pipelines), so a call does not know the
-// output of those before it; ASYNC_PP.md's sections are cited as Q5.1 and so on. It excludes drafts.
+// output of those before it; ASYNC_PP.md's sections are cited as Q5.1 and so on. It excludes
+// drafts.
 template <class Pool, bool Queued = false>
 class Definition {
  public:
@@ -183,8 +184,9 @@ class Definition {
       s_.carried = s_.carried || q.chunking;
       const std::int64_t drafts = std::clamp<std::int64_t>(n + q.computed - q.known, 0, q.drafts);
       q.drafts = 0;
-      s_.plan[planned_++] = {r, q.computed, static_cast<std::int32_t>(n),
-                             static_cast<std::int32_t>(drafts), before, 2, false};
+      s_.plan[planned_++] = {
+          r, q.computed, static_cast<std::int32_t>(n), static_cast<std::int32_t>(drafts), before,
+          2, false};
       ++p_;
     }
     s_.plan.resize(planned_);
@@ -237,8 +239,8 @@ class Definition {
     return worst;
   }
 
-  // If the victim was scheduled in this step its plan is cancelled and the budget returns; keys that
-  // it published stay.
+  // If the victim was scheduled in this step its plan is cancelled and the budget returns; keys
+  // that it published stay.
   void take_from_running(RequestId victim) {
     const auto at = std::find(s_.running.begin(), s_.running.end(), victim);
     const auto place = static_cast<std::size_t>(at - s_.running.begin());
@@ -246,8 +248,8 @@ class Definition {
     if (place >= p_) return;
     --p_;
     const auto end = s_.plan.begin() + static_cast<std::ptrdiff_t>(planned_);
-    const auto planned = std::find_if(s_.plan.begin(), end,
-                                      [victim](const Entry& e) { return e.id == victim; });
+    const auto planned =
+        std::find_if(s_.plan.begin(), end, [victim](const Entry& e) { return e.id == victim; });
     if (planned == end) return;
     B_ += planned->tokens;
     I_ += planned->tokens + s_.cfg.draft_slots;
@@ -338,10 +340,9 @@ class Definition {
     s_.ledger->totals.accepted_tokens += std::min(accepted, kept);
     s_.publish(e.id, q, q.computed);
     if (q.known < q.limit) {
-      q.drafts = s_.cfg.spec_ngram
-                     ? spec_draw(s_.cfg.spec_seed, salt_propose, e.id,
-                                 static_cast<std::uint64_t>(q.known - q.prompt), k)
-                     : static_cast<std::int32_t>(k);
+      q.drafts = s_.cfg.spec_ngram ? spec_draw(s_.cfg.spec_seed, salt_propose, e.id,
+                                               static_cast<std::uint64_t>(q.known - q.prompt), k)
+                                   : static_cast<std::int32_t>(k);
     }
     return made;
   }

@@ -16,8 +16,8 @@ class FinishWheel {
 
   // Holds steps up to `span` ahead; who finishes later is put at the far end and looked at again.
   explicit FinishWheel(std::int64_t span)
-      : size_(static_cast<std::int64_t>(
-            std::bit_ceil(static_cast<std::uint64_t>(std::clamp<std::int64_t>(span, 63, max_span) + 1)))),
+      : size_(static_cast<std::int64_t>(std::bit_ceil(
+            static_cast<std::uint64_t>(std::clamp<std::int64_t>(span, 63, max_span) + 1)))),
         head_(static_cast<std::size_t>(size_)),
         bits_(static_cast<std::size_t>(size_ / 64)) {}
 

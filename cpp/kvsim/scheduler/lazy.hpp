@@ -5,8 +5,8 @@
 //
 // While r is lazy, seqs[r].computed holds C - step() and its table has ceil(C / block_size) blocks.
 // `lag` is 0 for the synchronous engine, where T = C + 1 between steps, and 1 for the asynchronous
-// one, where the last sampled token is not known yet and T = C. Keys exist for known tokens only, so
-// there a block is published one step later.
+// one, where the last sampled token is not known yet and T = C. Keys exist for known tokens only,
+// so there a block is published one step later.
 #pragma once
 
 #include <algorithm>

@@ -92,7 +92,8 @@ class LivelockWatch {
   [[nodiscard]] std::string recurring() const {
     std::string text = "livelock: the scheduler's state recurs without a token being produced; ";
     text += victims_.size() == 1 ? "request" : "requests";
-    for (const RequestId r : victims_) text += (r == victims_.front() ? " " : ", ") + std::to_string(r);
+    for (const RequestId r : victims_)
+      text += (r == victims_.front() ? " " : ", ") + std::to_string(r);
     return text + (victims_.size() == 1 ? " preempts itself" : " preempt each other") +
            " for ever with " + std::to_string(s_.pool.usable()) +
            " usable blocks (engine.num_gpu_blocks - 1); vLLM's scheduler would never end either";

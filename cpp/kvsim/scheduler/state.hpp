@@ -24,18 +24,18 @@ struct Seq {
   std::int32_t computed = 0;  // C: tokens whose KV is present or being produced
   std::int32_t limit = 0;     // T at which it stops
   std::int32_t prompt = 0;
-  std::int32_t blocks = 0;    // length of its block table
-  std::int32_t published = 0; // leading blocks that have a key
-  std::int32_t drafts = 0;    // proposed, for its next step
-  bool live = false;          // admitted and not finished: its `running` entry is valid
+  std::int32_t blocks = 0;     // length of its block table
+  std::int32_t published = 0;  // leading blocks that have a key
+  std::int32_t drafts = 0;     // proposed, for its next step
+  bool live = false;           // admitted and not finished: its `running` entry is valid
   bool chunking = false;
-  bool lazy = false;          // held by the lazy path
-  bool done = false;          // finished, with batches in flight that may still name it
-  std::uint32_t order = 0;    // admissions so far when it was admitted: its place in `running`
-  std::uint32_t table = 0;    // TableStore handle while it holds blocks
-  std::uint32_t next = 0;     // lazy path: chain of the finish wheel
-  std::int32_t shared = 0;    // leading keys that other requests have too
-  std::uint32_t kept = 0;     // leading blocks that a resumption found in the private index
+  bool lazy = false;        // held by the lazy path
+  bool done = false;        // finished, with batches in flight that may still name it
+  std::uint32_t order = 0;  // admissions so far when it was admitted: its place in `running`
+  std::uint32_t table = 0;  // TableStore handle while it holds blocks
+  std::uint32_t next = 0;   // lazy path: chain of the finish wheel
+  std::int32_t shared = 0;  // leading keys that other requests have too
+  std::uint32_t kept = 0;   // leading blocks that a resumption found in the private index
   std::int32_t preemptions = 0;
 };
 
@@ -53,11 +53,11 @@ struct Entry {
 
 // Of a request with batches in flight (rules for asynchronous scheduling and pipelines, section 3).
 struct Flight {
-  std::int32_t unseen = 0;     // U: tokens sampled by batches whose output is not processed yet
-  std::int32_t in_flight = 0;  // F: tokens in batches in flight
-  std::int32_t stale = 0;      // S: those of them that were scheduled before a preemption
-  bool passed_over = false;    // skipped at the head of the queue because of stale output
-  std::int64_t not_before = 0; // E: first call that may decode it again
+  std::int32_t unseen = 0;      // U: tokens sampled by batches whose output is not processed yet
+  std::int32_t in_flight = 0;   // F: tokens in batches in flight
+  std::int32_t stale = 0;       // S: those of them that were scheduled before a preemption
+  bool passed_over = false;     // skipped at the head of the queue because of stale output
+  std::int64_t not_before = 0;  // E: first call that may decode it again
 };
 
 struct Preempted {
@@ -67,7 +67,15 @@ struct Preempted {
 };
 
 // Why the waiting loop ended.
-enum class Admission : std::uint8_t { empty, slots, budget, memory, unchunked, deferred, preempted };
+enum class Admission : std::uint8_t {
+  empty,
+  slots,
+  budget,
+  memory,
+  unchunked,
+  deferred,
+  preempted
+};
 
 template <class Pool>
 struct SchedulerState {
@@ -141,9 +149,8 @@ struct SchedulerState {
   [[nodiscard]] BlockPool::Block* table(const Seq& s) { return tables.at(s.table); }
   [[nodiscard]] const BlockPool::Block* table(const Seq& s) const { return tables.at(s.table); }
   [[nodiscard]] std::uint32_t table_capacity(const Seq& s) const {
-    const std::int64_t most =
-        std::min<std::int64_t>(static_cast<std::int64_t>(s.limit) + 2 * cfg.drafts + 1,
-                               cfg.max_model_len + 1);
+    const std::int64_t most = std::min<std::int64_t>(
+        static_cast<std::int64_t>(s.limit) + 2 * cfg.drafts + 1, cfg.max_model_len + 1);
     return static_cast<std::uint32_t>(ceil_div(most, cfg.block_size) + 1);
   }
 
@@ -167,7 +174,8 @@ struct SchedulerState {
   void publish(RequestId r, Seq& s, std::int64_t x) {
     if constexpr (Pool::has_cache) {
       if (!cfg.prefix_caching || x < (s.published + 1) * cfg.block_size) return;
-      const auto full = static_cast<std::int32_t>(std::min<std::int64_t>(x, s.known) / cfg.block_size);
+      const auto full =
+          static_cast<std::int32_t>(std::min<std::int64_t>(x, s.known) / cfg.block_size);
       const std::int32_t end = std::min(full, s.shared);
       if (s.published < end) {
         const std::uint32_t* keys = requests.keys.of(r);
@@ -344,7 +352,8 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     if (!cfg.chunked_prefill && n > cap) return void(admission_end = Admission::unchunked);
     n = std::min(n, cap);
 
-    const std::int64_t spare = pool.free() - evictable - (num_running > 0 ? cfg.watermark_blocks : 0);
+    const std::int64_t spare =
+        pool.free() - evictable - (num_running > 0 ? cfg.watermark_blocks : 0);
     const auto blocks_for = [&](std::int64_t tokens) {
       return std::max<std::int64_t>(ceil_div(tokens, cfg.block_size) - have, 0);
     };

@@ -28,9 +28,9 @@ Ledger::Ledger(const RequestTable& table, bool waterfall, bool queued)
   redoing_.resize(n);
 }
 
-// Time between the request's batches, and the time that its batch waited for a stage, is bubble. Two
-// of its batches (chunks of one prompt) may overlap in a pipeline: the later one counts only for what
-// lies behind the earlier one's end, its terms in proportion.
+// Time between the request's batches, and the time that its batch waited for a stage, is bubble.
+// Two of its batches (chunks of one prompt) may overlap in a pipeline: the later one counts only
+// for what lies behind the earlier one's end, its terms in proportion.
 void Ledger::batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, bool samples) {
   if (!waterfall_) return;
   const Ns mark = mark_ns(r);
@@ -44,9 +44,7 @@ void Ledger::batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, 
   const Ns duration = terms.total();
   Terms share = terms;
   if (segment < duration) {
-    const auto part = [&](Ns x) {
-      return static_cast<Ns>(Int128{x} * segment / duration);
-    };
+    const auto part = [&](Ns x) { return static_cast<Ns>(Int128{x} * segment / duration); };
     share = {part(terms.host_ns), 0, part(terms.hbm_ns), part(terms.comm_ns)};
     share.compute_ns = segment - share.total();
   }
@@ -59,8 +57,9 @@ void Ledger::batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, 
 
 void Ledger::check_little() const {
   if (totals.waiting_integral + totals.running_integral != sojourn_) {
-    fail(ErrorKind::invariant, "Little's law: the integral of requests in the system differs from "
-                               "the sum of their sojourn times");
+    fail(ErrorKind::invariant,
+         "Little's law: the integral of requests in the system differs from "
+         "the sum of their sojourn times");
   }
 }
 

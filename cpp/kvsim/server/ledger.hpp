@@ -98,8 +98,8 @@ class Ledger {
     }
     mark_ns(r) = start;
   }
-  // Batches in flight, lazily: r is in every batch from the one after `sums` on / up to `sums`, whose
-  // end is `end`.
+  // Batches in flight, lazily: r is in every batch from the one after `sums` on / up to `sums`,
+  // whose end is `end`.
   void open_batches(std::uint32_t r, const Terms& sums) {
     if (waterfall_) add_terms(r, Terms{} - sums);
   }

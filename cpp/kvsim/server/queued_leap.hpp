@@ -167,8 +167,8 @@ std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
   bool published = !lazy_.publishes_next();
   merged_ = lazy_.takers();
   merged_.insert(merged_.end(), chunkers_.begin(), chunkers_.end());
-  std::inplace_merge(merged_.begin(),
-                     merged_.end() - static_cast<std::ptrdiff_t>(chunkers_.size()), merged_.end());
+  std::inplace_merge(merged_.begin(), merged_.end() - static_cast<std::ptrdiff_t>(chunkers_.size()),
+                     merged_.end());
   for (const OrderedId x : merged_) {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];
@@ -376,10 +376,10 @@ void QueuedReplica<Pool>::record_lazy(const Batch& batch, const StepShape& shape
       }
     }
   }
-  recorder_.step({now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(),
-                  shape.context(), state_.num_running,
-                  static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
-                 state_.preempted);
+  recorder_.step(
+      {now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
+       state_.num_running, static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
+      state_.preempted);
   recorder_.batch(batch.start, batch.end, 2);
 }
 

@@ -1,5 +1,6 @@
 // A replica with batches in flight: vLLM's asynchronous scheduling and pipeline parallelism
-// (engine core's step_with_batch_queue; rules in ASYNC_PP.md sections 2 and 6, docs/architecture.md).
+// (engine core's step_with_batch_queue; rules in ASYNC_PP.md sections 2 and 6,
+// docs/architecture.md).
 #pragma once
 
 #include <cstdint>
@@ -108,8 +109,8 @@ class QueuedReplica {
       flush_ = false;
       call();
       ran = !queue_.back().entries.empty();
-      block = !(static_cast<std::int64_t>(queue_.size()) < state_.cfg.batch_queue() &&
-                (ran || work()));
+      block =
+          !(static_cast<std::int64_t>(queue_.size()) < state_.cfg.batch_queue() && (ran || work()));
     }
     if (block) process();
     if (!ran && work()) advance_to(now() + state_.cfg.empty_sleep_ns);
@@ -151,7 +152,9 @@ class QueuedReplica {
     const Ns duration = batch.terms.total();
     for (std::int64_t g = 0; g < stages; ++g) {
       Ns& free = stage_free_[static_cast<std::size_t>(g)];
-      const auto upto = [&](std::int64_t n) { return static_cast<Ns>(Int128{duration} * n / stages); };
+      const auto upto = [&](std::int64_t n) {
+        return static_cast<Ns>(Int128{duration} * n / stages);
+      };
       x = std::max(x, free) + upto(g + 1) - upto(g);
       free = x;
     }
@@ -196,10 +199,10 @@ class QueuedReplica {
         }
       }
     }
-    recorder_.step({now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(),
-                    shape.context(), state_.num_running,
-                    static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
-                   state_.preempted);
+    recorder_.step(
+        {now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
+         state_.num_running, static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
+        state_.preempted);
     recorder_.batch(batch.start, batch.end, static_cast<std::int64_t>(queue_.size()) + 1);
   }
 
@@ -263,8 +266,8 @@ class QueuedReplica {
   std::int64_t polls_ = 0;
   bool flush_ = false;  // a request finished since the last call
 
-  // An entry of the batch in flight that the lazy path handles by itself: a chunk, or a decode after
-  // an irregular gap.
+  // An entry of the batch in flight that the lazy path handles by itself: a chunk, or a decode
+  // after an irregular gap.
   struct Chunk {
     Entry entry;
     bool first;  // samples the request's first token
@@ -276,8 +279,8 @@ class QueuedReplica {
   Batch flying_;                     // the one batch in flight, its entries in the next three
   std::int64_t flying_decodes_ = 0;  // lazy requests, those that are leaving included
   std::vector<Chunk> flying_chunks_;
-  std::vector<OrderedId> leaving_;   // their last token is in flight: no longer lazy
-  Batch landing_;                    // the one before, its output being processed
+  std::vector<OrderedId> leaving_;  // their last token is in flight: no longer lazy
+  Batch landing_;                   // the one before, its output being processed
   std::int64_t landing_decodes_ = 0;
   std::vector<Chunk> landing_chunks_;
   std::vector<OrderedId> landing_leaving_;

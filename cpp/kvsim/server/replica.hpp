@@ -42,9 +42,9 @@ class Replica {
 
  private:
   void add_arrivals();
-  void step();          // an ordinary step, by the definition
-  bool sparse_step();   // lazy decodes, explicit chunks and admissions; false: needs the definition
-  void leap();          // steps of lazy decodes only
+  void step();         // an ordinary step, by the definition
+  bool sparse_step();  // lazy decodes, explicit chunks and admissions; false: needs the definition
+  void leap();         // steps of lazy decodes only
   template <class Model>
   void leap_with(const Model& model);
   template <class Decode>
@@ -77,7 +77,9 @@ class Replica {
     for (const std::int32_t n : t.output_tokens) most = n > most ? n : most;
     return most < c.max_model_len ? most : c.max_model_len;
   }
-  [[nodiscard]] std::int64_t used_blocks() const { return state_.pool.usable() - state_.pool.free(); }
+  [[nodiscard]] std::int64_t used_blocks() const {
+    return state_.pool.usable() - state_.pool.free();
+  }
 
   Ledger ledger_;
   SchedulerState<Pool> state_;
@@ -198,10 +200,10 @@ void Replica<Pool>::count_step(const StepShape& shape, Ns dur) {
 template <class Pool>
 void Replica<Pool>::record_step(const StepShape& shape, const Terms& terms) {
   if (!recorder_.steps_on()) return;
-  recorder_.step({ledger_.now(), terms, shape.decode_seqs + shape.chunks, shape.tokens(),
-                  shape.context(), state_.num_running,
-                  static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
-                 state_.preempted);
+  recorder_.step(
+      {ledger_.now(), terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
+       state_.num_running, static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
+      state_.preempted);
 }
 
 // An empty call that preempted nobody, or one that keeps preempting, may be for ever.

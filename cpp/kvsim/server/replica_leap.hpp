@@ -52,8 +52,8 @@ void Replica<Pool>::leap_with(const Model& model) {
       lazy_.collect_finished(finished_);
       if (finished_.size() > 1) std::sort(finished_.begin(), finished_.end());
       for (const OrderedId x : finished_) finish(id_of(x));
-      if (recorder_.steps_on()) recorder_.steps.free_blocks_end.back() =
-          static_cast<std::int32_t>(state_.pool.free());
+      if (recorder_.steps_on())
+        recorder_.steps.free_blocks_end.back() = static_cast<std::int32_t>(state_.pool.free());
     }
     if (!whole || lazy_.count() == 0 || !state_.waiting.empty() ||
         feed_.next_time() <= ledger_.now()) {
@@ -116,9 +116,9 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
     const Ns dur = terms.total();
     if (record) {
       if (recorder_.entries_on()) record_lazy_entries();
-      recorder_.step({now, terms, n, n, lazy_.context(), state_.num_running, waiting,
-                      state_.pool.free()},
-                     state_.preempted);
+      recorder_.step(
+          {now, terms, n, n, lazy_.context(), state_.num_running, waiting, state_.pool.free()},
+          state_.preempted);
       recorder_.end_step(state_.pool.free());
     }
     used_integral += Int128{used_blocks()} * dur;
@@ -241,8 +241,8 @@ std::int64_t Replica<Pool>::run_lazy_and_chunks() {
   bool published = !lazy_.publishes_next();
   takers_ = lazy_.takers();
   takers_.insert(takers_.end(), chunkers_.begin(), chunkers_.end());
-  std::inplace_merge(takers_.begin(),
-                     takers_.end() - static_cast<std::ptrdiff_t>(chunkers_.size()), takers_.end());
+  std::inplace_merge(takers_.begin(), takers_.end() - static_cast<std::ptrdiff_t>(chunkers_.size()),
+                     takers_.end());
   for (const OrderedId x : takers_) {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];

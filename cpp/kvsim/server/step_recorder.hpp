@@ -26,8 +26,8 @@ class StepRecorder {
   void step(const Row& row, const std::vector<Preempted>& preempted);
   void end_step(std::int64_t free_end) { steps.free_blocks_end.push_back(narrow(free_end)); }
 
-  // One scheduled request, the blocks that it took (all of its table if new or resumed) and how many
-  // tokens the model returned for it.
+  // One scheduled request, the blocks that it took (all of its table if new or resumed) and how
+  // many tokens the model returned for it.
   void entry(const Entry& e, const std::uint32_t* blocks, std::int64_t count,
              std::int32_t sampled) {
     hash_ = (hash_ ^ (e.id + 1ULL)) * prime;
@@ -43,7 +43,8 @@ class StepRecorder {
   }
   // The same for the i-th entry of the step just recorded, where it is known only now.
   void sampled(std::int64_t i, std::int32_t tokens) {
-    entries.sampled[entries.sampled.size() - static_cast<std::size_t>(last_scheduled_ - i)] = tokens;
+    entries.sampled[entries.sampled.size() - static_cast<std::size_t>(last_scheduled_ - i)] =
+        tokens;
   }
 
   // Batches in flight: the row just written starts and ends executing then.

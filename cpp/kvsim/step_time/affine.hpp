@@ -49,9 +49,7 @@ class AffineTime {
     return {host_ns_, round_half_even(p_.b_ns_per_token * static_cast<double>(seqs)),
             p_.c_ns_per_context_token};
   }
-  [[nodiscard]] Terms step(const StepShape& s) const {
-    return decode(s.tokens())(s.context());
-  }
+  [[nodiscard]] Terms step(const StepShape& s) const { return decode(s.tokens())(s.context()); }
 
  private:
   Affine p_;

@@ -1,5 +1,5 @@
-// Piecewise linear functions of the token count of a step: what is computed once for a model on a GPU
-// so that a step is a look-up.
+// Piecewise linear functions of the token count of a step: what is computed once for a model on a
+// GPU so that a step is a look-up.
 #pragma once
 
 #include <algorithm>
@@ -33,8 +33,8 @@ class WorkCurve {
   WorkCurve(std::vector<double> knots, F&& work) : knots_(std::move(knots)) {
     for (const double m : knots_) pieces_.push_back({m, work(m), {}});
     for (std::size_t i = 0; i + 1 < pieces_.size(); ++i) {
-      pieces_[i].slope = (1 / (knots_[i + 1] - knots_[i])) *
-                         (pieces_[i + 1].at + (-1.0) * pieces_[i].at);
+      pieces_[i].slope =
+          (1 / (knots_[i + 1] - knots_[i])) * (pieces_[i + 1].at + (-1.0) * pieces_[i].at);
     }
     if (pieces_.size() > 1) pieces_.back().slope = pieces_[pieces_.size() - 2].slope;
   }
@@ -55,8 +55,8 @@ class WorkCurve {
   std::vector<Piece> pieces_;
 };
 
-// Values over growing positions, linear between them; constant below the first, in proportion to the
-// position beyond the last.
+// Values over growing positions, linear between them; constant below the first, in proportion to
+// the position beyond the last.
 class Interpolated {
  public:
   Interpolated() = default;

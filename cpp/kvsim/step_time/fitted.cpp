@@ -19,11 +19,10 @@ double product_bytes(const Product& p, double m) {
 double product_ns(const Product& p, double m, const GpuSpec& gpu, double flops) {
   const Gemm& f = p.input_bytes == 1 ? gemm_8bit : gemm_16bit;
   const double row_tiles = std::ceil(m / tile_rows);
-  const double waves =
-      row_tiles * std::ceil(p.n / tile_columns) / static_cast<double>(gpu.sms);
+  const double waves = row_tiles * std::ceil(p.n / tile_columns) / static_cast<double>(gpu.sms);
   const double unpacking = p.weight_bytes < 1 ? unpacking_efficiency : 1.0;
-  double arithmetic = 2 * tile_rows * row_tiles * p.n * p.k /
-                      (f.flop_efficiency * unpacking * flops);
+  double arithmetic =
+      2 * tile_rows * row_tiles * p.n * p.k / (f.flop_efficiency * unpacking * flops);
   if (waves >= 1) arithmetic *= 1 + (std::ceil(waves) / waves - 1) * f.wave_share;
   const double memory = product_bytes(p, m) / (f.hbm_efficiency * gpu.hbm_bytes_per_s);
   const double high = std::max(memory, arithmetic);

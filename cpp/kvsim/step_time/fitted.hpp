@@ -1,5 +1,6 @@
-// Formulas for operators without a table, fitted by tools/fit_step_time.py to those of H100 and H200
-// (python/kvsim/data/step_time/fit.json has the same numbers and their errors; a test compares).
+// Formulas for operators without a table, fitted by tools/fit_step_time.py to those of H100 and
+// H200 (python/kvsim/data/step_time/fit.json has the same numbers and their errors; a test
+// compares).
 #pragma once
 
 #include "kvsim/scenario/catalog_types.hpp"

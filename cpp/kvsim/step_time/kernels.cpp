@@ -42,7 +42,8 @@ bool measured(const Kernels& p, const StepTimeContext& c) {
   if (p.tables == OperatorTables::measured && !has_table(c)) {
     bad_field("step_time.tables", quoted("measured"),
               "auto or fitted for " + std::string(enum_name(c.weight_dtype)) + " on " +
-                  quoted(c.gpu->name) + "; measured tables are there for bf16, fp16 and fp8 on "
+                  quoted(c.gpu->name) +
+                  "; measured tables are there for bf16, fp16 and fp8 on "
                   "h100-sxm and h200");
   }
   return has_table(c);
@@ -114,8 +115,7 @@ void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
                         "its data sheet");
   }
   if (c.weight_dtype == WeightDtype::int4 || c.weight_dtype == WeightDtype::int8) {
-    warnings_.push_back("step_time: no kernels with " +
-                        std::string(enum_name(c.weight_dtype)) +
+    warnings_.push_back("step_time: no kernels with " + std::string(enum_name(c.weight_dtype)) +
                         " weights were measured; their form is assumed");
   }
   if (c.model->num_experts > 0) {
@@ -166,10 +166,9 @@ Terms KernelTime::step(const StepShape& s) const {
                                 attention_ns_per_pair_ * pairs) +
                        chunk_launch_ns_;
   }
-  const double queries =
-      s.decode_seqs == 0
-          ? 1.0
-          : static_cast<double>(s.decode_tokens) / static_cast<double>(s.decode_seqs);
+  const double queries = s.decode_seqs == 0 ? 1.0
+                                            : static_cast<double>(s.decode_tokens) /
+                                                  static_cast<double>(s.decode_seqs);
   return affine(s.tokens(), s.decode_seqs + s.chunks, s.decode_seqs, queries, s.sampled,
                 chunks)(s.decode_context);
 }

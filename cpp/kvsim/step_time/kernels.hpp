@@ -1,6 +1,6 @@
 // Step times from measured kernels: tables of matrix products and all-reduces where a GPU has them,
-// formulas fitted to measured operators elsewhere, attention in closed form, host time of an engine.
-// docs/step_time.md has the equations and how far they can be trusted.
+// formulas fitted to measured operators elsewhere, attention in closed form, host time of an
+// engine. docs/step_time.md has the equations and how far they can be trusted.
 #pragma once
 
 #include <cstdint>
@@ -49,21 +49,23 @@ struct Kernels {
   static constexpr auto fields() {
     using K = Kernels;
     return std::tuple{
-        field("tables", &K::tables,
-              {.doc = "Matrix products from measured tables, or from fitted formulas; auto = tables "
-                      "where the GPU and the data type have them."}),
+        field(
+            "tables", &K::tables,
+            {.doc = "Matrix products from measured tables, or from fitted formulas; auto = tables "
+                    "where the GPU and the data type have them."}),
         field("host_us", &K::host_us,
               {.unit = "us",
                .min = 0,
                .max = 1e9,
                .doc = "Host time of a step that does not overlap with the GPU; null = fitted to 45 "
                       "closed-loop runs of vLLM."}),
-        field("host_us_per_seq", &K::host_us_per_seq,
-              {.unit = "us",
-               .min = 0,
-               .max = 1e9,
-               .doc = "The same for each scheduled request; null = fitted, more without asynchronous "
-                      "scheduling."}),
+        field(
+            "host_us_per_seq", &K::host_us_per_seq,
+            {.unit = "us",
+             .min = 0,
+             .max = 1e9,
+             .doc = "The same for each scheduled request; null = fitted, more without asynchronous "
+                    "scheduling."}),
         field("cuda_graph_max_tokens", &K::cuda_graph_max_tokens,
               {.unit = "tokens",
                .min = 0,
@@ -85,8 +87,9 @@ struct Kernels {
                .doc = "Link between GPUs of a node, per direction; null = the GPU's."}),
         field("link_latency_us", &K::link_latency_us,
               {.unit = "us", .min = 0, .max = 1e6, .doc = "A hop, for ring, tree, weight_gather."}),
-        field("link_efficiency", &K::link_efficiency,
-              {.min = 0.01, .max = 1, .doc = "Share of a link's bandwidth reached; null = fitted."}),
+        field(
+            "link_efficiency", &K::link_efficiency,
+            {.min = 0.01, .max = 1, .doc = "Share of a link's bandwidth reached; null = fitted."}),
         field("node_link_gb_per_s", &K::node_link_gb_per_s,
               {.unit = "GB/s",
                .min = 0,

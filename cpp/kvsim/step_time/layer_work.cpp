@@ -19,8 +19,9 @@ namespace {
 using fitted::Product;
 
 // Where formulas are evaluated: multiples of the products' tiles.
-constexpr double formula_rows[] = {1,   2,   4,   8,   16,  32,  64,   128,  192,  256,  320,  384,
-                                   448, 512, 640, 768, 896, 1024, 1536, 2048, 3072, 4096, 8192, 16384};
+constexpr double formula_rows[] = {1,   2,    4,    8,    16,   32,   64,   128,
+                                   192, 256,  320,  384,  448,  512,  640,  768,
+                                   896, 1024, 1536, 2048, 3072, 4096, 8192, 16384};
 
 bool has_8bit_inputs(WeightDtype dtype) { return bytes_per_weight(dtype) == 1.0; }
 
@@ -32,8 +33,7 @@ class ProductTime {
     if (table != nullptr) times_ = Interpolated(table->m, table->times(p.n, p.k));
   }
   [[nodiscard]] Work operator()(double m) const {
-    const double ns =
-        times_.empty() ? fitted::product_ns(product_, m, gpu_, flops_) : times_(m);
+    const double ns = times_.empty() ? fitted::product_ns(product_, m, gpu_, flops_) : times_(m);
     return {ns, std::min(ns, fitted::product_bytes(product_, m) / gpu_.hbm_bytes_per_s * 1e9), 0};
   }
 
@@ -55,7 +55,8 @@ std::vector<Product> layer_products(const ModelSpec& model, std::int64_t t, Weig
   if (model.num_experts > 0) {
     out.push_back({static_cast<double>(model.num_experts), h, 2, 2});
   } else {
-    out.push_back({static_cast<double>(model.mlp_matrices - 1) * shard.mlp_width, h, weight, input});
+    out.push_back(
+        {static_cast<double>(model.mlp_matrices - 1) * shard.mlp_width, h, weight, input});
     out.push_back({h, shard.mlp_width, weight, input});
   }
   return out;
@@ -79,9 +80,9 @@ class ExpertTime {
     launch_ns_ = 2 * f.launch_ns;
     weights_ns_ = params * bytes_per_weight(c.weight_dtype) / c.gpu->hbm_bytes_per_s * 1e9;
     efficiency_ = std::min(1.0, f.hbm_efficiency);
-    flop_ns_per_token_ = 2 * params * routed_ /
-                         (fitted::expert_efficiency * f.flop_efficiency *
-                          peak_flops(*c.gpu, c.weight_dtype)) * 1e9;
+    flop_ns_per_token_ =
+        2 * params * routed_ /
+        (fitted::expert_efficiency * f.flop_efficiency * peak_flops(*c.gpu, c.weight_dtype)) * 1e9;
     every_ = routed_ >= experts_;
     if (!every_) log_idle_ = math::log(1 - routed_ / experts_);
   }
@@ -119,12 +120,12 @@ Elementwise elementwise(const StepTimeContext& c, TensorParallelForm form) {
   const auto h = static_cast<double>(c.model->hidden_size);
   const auto hd = static_cast<double>(c.model->head_dim);
   const double norms = 2 * h * (6 + input);
-  const double rest = 4 * shard.qkv_width + 8 * shard.kv_heads * hd +
-                      shard.mlp_width * (2 * static_cast<double>(c.model->mlp_matrices - 1) + input) +
-                      (eight_bits ? 3 * shard.heads * hd : 0);
+  const double rest =
+      4 * shard.qkv_width + 8 * shard.kv_heads * hd +
+      shard.mlp_width * (2 * static_cast<double>(c.model->mlp_matrices - 1) + input) +
+      (eight_bits ? 3 * shard.heads * hd : 0);
   const bool split = form != TensorParallelForm::all_reduce;
-  const double bytes =
-      rest + norms / (split ? static_cast<double>(c.tensor_parallel_size) : 1);
+  const double bytes = rest + norms / (split ? static_cast<double>(c.tensor_parallel_size) : 1);
   const int launches = 5 + (eight_bits ? 1 : 0) + (c.model->qk_norm ? 1 : 0);
   return {launches * fitted::launch_ns, bytes / c.gpu->hbm_bytes_per_s * 1e9};
 }
@@ -199,8 +200,7 @@ WorkCurve head_curve(const StepTimeContext& c, bool measured) {
   const double sampler_hbm_ns = 16 * vocab / c.gpu->hbm_bytes_per_s * 1e9;
   const auto work = [&](double m) {
     const double hbm = sampler_hbm_ns * m;
-    return product(m) +
-           Work{fitted::sampler_ns + hbm / fitted::elementwise_efficiency, hbm, 0};
+    return product(m) + Work{fitted::sampler_ns + hbm / fitted::elementwise_efficiency, hbm, 0};
   };
   std::vector<double> knots(std::begin(formula_rows), std::end(formula_rows));
   if (table != nullptr) knots = table->m;

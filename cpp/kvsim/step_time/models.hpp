@@ -1,6 +1,6 @@
 // The list of step-time models. A new one is a file with its parameters and its class, and a line
-// in each of the two lists here. A model has step(shape) and decode(seqs), a functor from the sum of
-// contexts to the terms of a step of `seqs` plain decodes, equal to step() of that shape.
+// in each of the two lists here. A model has step(shape) and decode(seqs), a functor from the sum
+// of contexts to the terms of a step of `seqs` plain decodes, equal to step() of that shape.
 #pragma once
 
 #include <string>

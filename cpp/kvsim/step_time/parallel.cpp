@@ -26,12 +26,11 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   const GpuSpec& gpu = *context.gpu;
   const std::int64_t all = gpus_ * context.pipeline_parallel_size;
   if (all > gpu.node_gpus && !fields.node_link_gb_per_s) {
-    bad_field(gpus_ > gpu.node_gpus ? "tensor_parallel_size" : "pipeline_parallel_size",
-              std::to_string(gpus_) + " x " + std::to_string(context.pipeline_parallel_size) +
-                  " GPUs",
-              "at most " + std::to_string(gpu.node_gpus) + ", the GPUs of a node of " +
-                  quoted(gpu.name) +
-                  " (its node_gpus), or a link between nodes: step_time.node_link_gb_per_s");
+    bad_field(
+        gpus_ > gpu.node_gpus ? "tensor_parallel_size" : "pipeline_parallel_size",
+        std::to_string(gpus_) + " x " + std::to_string(context.pipeline_parallel_size) + " GPUs",
+        "at most " + std::to_string(gpu.node_gpus) + ", the GPUs of a node of " + quoted(gpu.name) +
+            " (its node_gpus), or a link between nodes: step_time.node_link_gb_per_s");
   }
   const bool within = gpus_ <= gpu.node_gpus;
   const AllReduceTable* table =
@@ -50,7 +49,8 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   node_link_ = {node_rate, 1e3 * fields.node_link_latency_us};
   link_ = {efficiency * (fields.link_gb_per_s ? 1e9 * *fields.link_gb_per_s : gpu.link_bytes_per_s),
            1e3 * fields.link_latency_us};
-  // A ring over several nodes is as fast as its slowest link, and every hop may be one between them.
+  // A ring over several nodes is as fast as its slowest link, and every hop may be one between
+  // them.
   if (!within) {
     link_ = {std::min(link_.bytes_per_s, node_rate), std::max(link_.hop_ns, node_link_.hop_ns)};
   }
@@ -82,13 +82,13 @@ double Parallel::layer_ns(double m, double h, double layer_bytes) const {
     case TensorParallelForm::all_reduce:
       return 2 * all_reduce_ns(activation_bytes * m * h);
     case TensorParallelForm::sequence_parallel:
-      // Each all-reduce falls into a reduce-scatter and an all-gather: the same bytes, two launches.
+      // Each all-reduce falls into a reduce-scatter and an all-gather: the same bytes, two
+      // launches.
       return 2 * (all_reduce_ns(activation_bytes * m * h) + fitted::all_reduce.launch_ns);
     case TensorParallelForm::weight_gather:
       break;
   }
-  return fitted::all_reduce.launch_ns +
-         collectives::reduce_scatter_ns(gpus_, layer_bytes, link_);
+  return fitted::all_reduce.launch_ns + collectives::reduce_scatter_ns(gpus_, layer_bytes, link_);
 }
 
 double Parallel::stages_ns(double m, double h) const {
@@ -104,7 +104,7 @@ double Parallel::stages_ns(double m, double h) const {
 
 std::vector<double> Parallel::knot_bytes() const {
   return table_.empty() || form_ == TensorParallelForm::weight_gather ? std::vector<double>{}
-                                                                       : table_.positions();
+                                                                      : table_.positions();
 }
 
 }  // namespace kvsim

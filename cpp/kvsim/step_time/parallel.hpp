@@ -47,8 +47,8 @@ struct LinkFields {
 
 class Parallel {
  public:
-  // Fails with ErrorKind::config if the GPUs are more than a node has and there is no second link, or
-  // if a table is asked for that is not there.
+  // Fails with ErrorKind::config if the GPUs are more than a node has and there is no second link,
+  // or if a table is asked for that is not there.
   Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelForm form,
            const StepTimeContext& context);
 

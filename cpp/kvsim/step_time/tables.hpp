@@ -1,5 +1,5 @@
-// Measured operators of a GPU: times of matrix products and all-reduces, as the host hands them over
-// (python/kvsim/data/step_time, written by tools/build_step_tables.py).
+// Measured operators of a GPU: times of matrix products and all-reduces, as the host hands them
+// over (python/kvsim/data/step_time, written by tools/build_step_tables.py).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ struct GemmTable {
   std::vector<double> log_n, log_k;
   std::vector<double> log_ns;  // [m][n][k]
 
-  // ns for each of `m`: bilinear in (log n, log k) of log t; beyond the grid the edge's slope goes on.
+  // ns for each of `m`: bilinear in (log n, log k) of log t; beyond the grid the edge's slope goes
+  // on.
   [[nodiscard]] std::vector<double> times(double n_size, double k_size) const;
   [[nodiscard]] bool covers(double n_size, double k_size) const {
     return n_size >= n.front() && n_size <= n.back() && k_size >= k.front() && k_size <= k.back();

@@ -7,8 +7,8 @@
 
 namespace kvsim {
 
-// Rounds a term of a step once, half to even. No term may last 26 days, so that a mistaken unit is an
-// error instead of a clock that overflows.
+// Rounds a term of a step once, half to even. No term may last 26 days, so that a mistaken unit is
+// an error instead of a clock that overflows.
 inline Ns term_ns(double ns) {
   if (!(ns <= 0x1p51)) [[unlikely]] {
     bad_field("step_time", ns != ns ? "a step that lasts NaN" : "a step that lasts 2^51 ns or more",
@@ -50,16 +50,16 @@ struct StepShape {
   std::int64_t decode_tokens = 0;   // = decode_seqs without speculation
   std::int64_t decode_context = 0;  // sum of computed-before + scheduled
   std::int64_t chunks = 0;
-  std::int64_t chunk_tokens = 0;   // sum q
-  std::int64_t chunk_context = 0;  // sum q + c
-  std::int64_t chunk_qc = 0;       // sum q c
-  std::int64_t chunk_qq = 0;       // sum q^2
-  double chunk_relative = 0;       // sum (q c + q^2 / 2) / (q + c), in scheduling order
-  std::int64_t prompt_seqs = 0;    // entries with prompt tokens to compute
-  std::int64_t prompt_before = 0;  // sum over them of computed before
-  std::int64_t prompt_after = 0;   // sum over them of min(prompt, computed after)
-  std::int64_t prompt_context = 0; // sum over them of computed after
-  std::int64_t sampled = 0;        // sequences that sample a token
+  std::int64_t chunk_tokens = 0;    // sum q
+  std::int64_t chunk_context = 0;   // sum q + c
+  std::int64_t chunk_qc = 0;        // sum q c
+  std::int64_t chunk_qq = 0;        // sum q^2
+  double chunk_relative = 0;        // sum (q c + q^2 / 2) / (q + c), in scheduling order
+  std::int64_t prompt_seqs = 0;     // entries with prompt tokens to compute
+  std::int64_t prompt_before = 0;   // sum over them of computed before
+  std::int64_t prompt_after = 0;    // sum over them of min(prompt, computed after)
+  std::int64_t prompt_context = 0;  // sum over them of computed after
+  std::int64_t sampled = 0;         // sequences that sample a token
 
   [[nodiscard]] std::int64_t tokens() const { return decode_tokens + chunk_tokens; }
   [[nodiscard]] std::int64_t context() const { return decode_context + chunk_context; }
@@ -74,8 +74,7 @@ struct StepShape {
                        0.5 * static_cast<double>(q) * static_cast<double>(q)) /
                       static_cast<double>(q + c);
   }
-  void add_prompt(std::int64_t computed_before, std::int64_t computed_after,
-                  std::int64_t prompt) {
+  void add_prompt(std::int64_t computed_before, std::int64_t computed_after, std::int64_t prompt) {
     ++prompt_seqs;
     prompt_before += computed_before;
     prompt_after += computed_after < prompt ? computed_after : prompt;

@@ -1,4 +1,5 @@
-// Closed forms of tensor and pipeline parallelism, to check the simulation by and to show beside it.
+// Closed forms of tensor and pipeline parallelism, to check the simulation by and to show beside
+// it.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ struct Sizes {
   double hidden = 0;
 };
 
-// Prompt of m tokens over t GPUs with tensor parallelism, arithmetic and two ring all-reduces of the
-// 16-bit activations a layer, one after the other: 2 P m + 4 m^2 h L operations.
+// Prompt of m tokens over t GPUs with tensor parallelism, arithmetic and two ring all-reduces of
+// the 16-bit activations a layer, one after the other: 2 P m + 4 m^2 h L operations.
 struct Prefill {
   double compute_ns = 0;
   double comm_ns = 0;

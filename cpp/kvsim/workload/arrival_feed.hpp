@@ -1,5 +1,6 @@
 // Arrivals at the scheduler in order of (time, id): those known from the start, and those that a
-// finish sets off (closed loop, next turn of a session), each the front end's delay after it was sent.
+// finish sets off (closed loop, next turn of a session), each the front end's delay after it was
+// sent.
 #pragma once
 
 #include <algorithm>
@@ -35,8 +36,7 @@ class ArrivalFeed {
     for (const Ns t : table.arrival_ns) {
       if (t >= 0) first_sent_ = std::min(first_sent_, t);
     }
-    const bool in_order =
-        std::is_sorted(at.begin(), at.end()) && (at.empty() || at.front() >= 0);
+    const bool in_order = std::is_sorted(at.begin(), at.end()) && (at.empty() || at.front() >= 0);
     if (!in_order) {
       for (std::uint32_t r = 0; r < at.size(); ++r) {
         if (at[r] >= 0) order_.push_back(r);
@@ -61,7 +61,8 @@ class ArrivalFeed {
   // The next arrival's id; its time is next_time().
   std::uint32_t pop() {
     std::uint32_t r;
-    if (!heap_.empty() && (cursor_ == known_ || heap_.front() < std::pair{known_time(), known_id()})) {
+    if (!heap_.empty() &&
+        (cursor_ == known_ || heap_.front() < std::pair{known_time(), known_id()})) {
       std::pop_heap(heap_.begin(), heap_.end(), std::greater<>{});
       r = heap_.back().second;
       heap_.pop_back();

@@ -90,7 +90,7 @@ WorkloadSource::WorkloadSource(const Workload& w, const Datasets& datasets, std:
       }
     }
   } else {
-    requests = *w.num_requests;
+    requests = w.num_requests.value_or(0);  // validate() has refused null
   }
   if (const auto* sessions = std::get_if<Sessions>(&w.prefixes)) turns = sessions->turns;
 }
