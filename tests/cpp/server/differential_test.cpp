@@ -7,6 +7,7 @@
 
 #include "check.hpp"
 #include "scheduler/reference_scheduler.hpp"
+#include "server/laws.hpp"
 #include "server/random_case.hpp"
 
 namespace {
@@ -53,7 +54,7 @@ void compare_all_ways(std::uint64_t seed, const ReplicaCase& c, Visited& visited
     CHECK_EQ(*step.error, kvsim::ErrorKind::livelock);
     return;
   }
-  expect_no_difference(waterfall_gap(step), "waterfall", seed, c);
+  expect_no_difference(broken_law(c, step), "law", seed, c);
 }
 
 TEST(differential, leap_equals_step) {
