@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 # (command after the Python interpreter, path of the file)
 GENERATED: list[tuple[list[str], str]] = [
     (["tools/make_native_stub.py"], "python/kvsim/_native.pyi"),
+    (["tools/generate_fields.py", "python"], "python/kvsim/_fields.py"),
+    (["tools/generate_fields.py", "docs"], "docs/fields.md"),
 ]
 
 

@@ -1,5 +1,71 @@
-"""kvsim: a fast, exact simulator of LLM serving."""
+"""kvsim: a fast, exact simulator of LLM serving.
 
+`simulate` runs one scenario, `sweep` many on all cores, `frontier` finds capacity and knee.
+
+Examples
+--------
+>>> import kvsim
+>>> scenario = kvsim.Scenario(
+...     model="llama-3-70b",
+...     gpu="h100-sxm",
+...     tensor_parallel_size=8,
+...     workload=kvsim.Workload(
+...         arrivals=kvsim.Poisson(rate_per_s=4),
+...         lengths="azure-2023-conversation",
+...         num_requests=500,
+...     ),
+...     slo=kvsim.SLO(ttft_ms=500, tpot_ms=50),
+... )
+>>> kvsim.simulate(scenario).summary["completed"]
+500
+"""
+
+from kvsim import _fields, catalog, datasets
+from kvsim._fields import *  # noqa: F403
+from kvsim._frontier import FrontierResult, FrontierSeries, frontier
+from kvsim._knee import Knee
 from kvsim._native import __version__
+from kvsim._simulate import simulate
+from kvsim._sweep import sweep
+from kvsim._sweep_result import SweepResult
+from kvsim._verify import verify_vllm
+from kvsim.catalog import Gpu, Model
+from kvsim.datasets import Trace
+from kvsim.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    InfeasibleError,
+    InvariantViolation,
+    KvsimError,
+    LivelockError,
+    SweepInterrupted,
+)
+from kvsim.result import ItlDistribution, KvBudget, Result
 
-__all__ = ["__version__"]
+__all__ = [
+    "ConfigError",
+    "DeadlineExceeded",
+    "FrontierResult",
+    "FrontierSeries",
+    "Gpu",
+    "InfeasibleError",
+    "InvariantViolation",
+    "ItlDistribution",
+    "Knee",
+    "KvBudget",
+    "KvsimError",
+    "LivelockError",
+    "Model",
+    "Result",
+    "SweepInterrupted",
+    "SweepResult",
+    "Trace",
+    "__version__",
+    "catalog",
+    "datasets",
+    "frontier",
+    "simulate",
+    "sweep",
+    "verify_vllm",
+]
+__all__ += _fields.__all__

@@ -1,0 +1,93 @@
+// Results: columns without a copy, figures as Python values.
+#include <span>
+
+#include "bindings/bindings.hpp"
+#include "kvsim/core/error.hpp"
+#include "kvsim/metrics/summary.hpp"
+#include "kvsim/result_fields.hpp"
+
+namespace kvsim::bindings {
+namespace {
+
+using Columns = py::typing::Dict<py::str, py::array>;
+using Itl = py::typing::Tuple<py::array_t<std::int64_t>, py::array_t<std::int64_t>, py::bool_>;
+
+const Result& of(const py::object& self) { return *self.cast<const BoundResult&>().result; }
+
+// The columns of a table that were recorded, by name.
+Columns columns(const py::object& self, std::string_view table) {
+  Columns out;
+  const auto add = [&](const char* name, const auto& column) {
+    if (!column.empty()) out[name] = view(column.data(), column.size(), self);
+  };
+  const Result& result = of(self);
+  if (table == "requests") {
+    for_each_column(result.requests, add);
+  } else if (table == "steps") {
+    for_each_column(result.steps, add);
+  } else if (table == "entries") {
+    for_each_column(result.entries, add);
+  } else {
+    bad_field("table", quoted(table), "requests, steps or entries");
+  }
+  return out;
+}
+
+py::typing::Dict<py::str, py::typing::Optional<py::float_>> summary(const BoundResult& self) {
+  py::typing::Dict<py::str, py::typing::Optional<py::float_>> out;
+  for (std::size_t i = 0; i < summary_fields().size(); ++i) {
+    out[py::str(std::string(summary_fields()[i].name))] = number(self.result->summary[i]);
+  }
+  return out;
+}
+
+py::typing::Dict<py::str, py::int_> totals(const BoundResult& self) {
+  py::typing::Dict<py::str, py::int_> out;
+  for_each_total(self.result->totals,
+                 [&](const char* name, const auto& value) { out[name] = number(value); });
+  return out;
+}
+
+py::typing::Dict<py::str, py::object> kv_budget(const BoundResult& self) {
+  py::typing::Dict<py::str, py::object> out;
+  for_each_member(self.result->kv_budget,
+                  [&](const char* name, const auto& value) { out[name] = number(value); });
+  return out;
+}
+
+// (gaps in ns, how often each occurred, whether they are exact)
+Itl itl(const BoundResult& self) {
+  const auto entries = self.result->itl.distinct();
+  py::array_t<std::int64_t> values(static_cast<py::ssize_t>(entries.size()));
+  py::array_t<std::int64_t> counts(static_cast<py::ssize_t>(entries.size()));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    values.mutable_data()[i] = entries[i].value_ns;
+    counts.mutable_data()[i] = static_cast<std::int64_t>(entries[i].count);
+  }
+  return py::make_tuple(values, counts, self.result->itl.exact());
+}
+
+}  // namespace
+
+void bind_result(py::module_& m) {
+  py::class_<BoundResult>(m, "Result", "What a run left behind.")
+      .def_property_readonly(
+          "status",
+          [](const BoundResult& r) { return r.result->status == Status::ok ? "ok" : "unstable"; })
+      .def_property_readonly("reason", [](const BoundResult& r) { return r.result->reason; })
+      .def_property_readonly("warnings", [](const BoundResult& r) { return r.result->warnings; })
+      .def_readonly("scenario_json", &BoundResult::scenario_json)
+      .def("columns", &columns, py::arg("table"), "The recorded columns of a table, read-only.")
+      .def("summary", &summary)
+      .def("totals", &totals)
+      .def("kv_budget", &kv_budget)
+      .def("itl", &itl)
+      .def(
+          "itl_quantile_ns",
+          [](const BoundResult& r, double q) {
+            return r.result->itl.quantiles_ns(std::span<const double>(&q, 1)).front();
+          },
+          py::arg("q"));
+}
+
+}  // namespace kvsim::bindings

@@ -1,0 +1,134 @@
+// Sweeps: many simulations on threads, with progress, Ctrl-C and a deadline.
+#include <iterator>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "bindings/bindings.hpp"
+#include "kvsim/core/error.hpp"
+#include "kvsim/metrics/summary.hpp"
+#include "kvsim/scenario/field_json.hpp"
+#include "runner/sweep.hpp"
+
+namespace kvsim::bindings {
+namespace {
+
+using runner::Points;
+using runner::Sweep;
+
+constexpr std::string_view status_names[] = {"ok", "infeasible", "unstable", "livelock", "invalid"};
+
+// The dataset that a value names where it is set, if it does: a workload, its lengths, or a name.
+void find_dataset_names(std::string_view path, const json::Value& value,
+                        std::vector<std::string>& names) {
+  if (path == "workload" || path == "workload.lengths") {
+    const json::Object* object = value.if_object();
+    const std::string_view inner = path == "workload" ? "lengths" : "name";
+    const json::Value* member = object == nullptr ? nullptr : object->find(inner);
+    if (member != nullptr) {
+      find_dataset_names(std::string(path).append(".").append(inner), *member, names);
+    }
+  }
+  if (path == "workload.lengths" || path == "workload.lengths.name") {
+    if (const std::string* name = value.if_string()) names.push_back(*name);
+  }
+}
+
+// A sweep as Python holds it, with what it needs to stay alive.
+class BoundSweep {
+ public:
+  BoundSweep(std::string_view base, std::string_view points, bool grid, const Catalog& catalog,
+             const Resolver& resolver, const std::string& record, int threads)
+      : threads_(threads) {
+    const json::Value parsed = json::parse(points, "axes");
+    Points set = grid ? Points::grid(parsed) : Points::list(parsed);
+    json::Value tree = to_json(read_scenario(base));
+    json::set(tree, "record", record);
+    std::vector<std::string> names;
+    find_dataset_names("workload", json::get(tree, "workload"), names);
+    set.for_each_value([&](std::string_view path, const json::Value& value) {
+      find_dataset_names(path, value, names);
+    });
+    // A name that nobody knows makes the points that use it invalid.
+    for (const std::string& name : names) resolve_dataset(resolver, name, datasets_);
+    sweep_ = std::make_unique<Sweep>(std::move(tree), std::move(set), catalog, datasets_);
+  }
+
+  // True if Ctrl-C ended it.
+  bool run(const py::object& progress, std::optional<double> deadline_s) {
+    bool interrupted = false;
+    std::size_t reported = 0;
+    const auto watch = [&](std::size_t done) {
+      const py::gil_scoped_acquire acquire;
+      try {
+        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        if (!progress.is_none() && done != reported) progress(done, sweep_->size());
+        reported = done;
+      } catch (py::error_already_set& error) {
+        if (!error.matches(PyExc_KeyboardInterrupt)) throw;
+        interrupted = true;
+      }
+      return !interrupted;
+    };
+    const py::gil_scoped_release release;
+    sweep_->run(threads_, watch, deadline_s);
+    return interrupted;
+  }
+
+  [[nodiscard]] const Sweep& sweep() const { return *sweep_; }
+
+ private:
+  int threads_;
+  Datasets datasets_;
+  std::unique_ptr<Sweep> sweep_;
+};
+
+py::array column(const py::object& self, const std::string& name) {
+  const std::size_t index = summary_index(name);
+  if (index == summary_fields().size()) bad_field("column", quoted(name), "a summary field");
+  const auto values = self.cast<const BoundSweep&>().sweep().column(index);
+  return view(values.data(), values.size(), self);
+}
+
+std::optional<BoundResult> result(const BoundSweep& self, std::size_t i) {
+  auto found = self.sweep().result(i);
+  if (found == nullptr) return std::nullopt;
+  const auto scenario = from_json<Scenario>(self.sweep().scenario(i));
+  return BoundResult{std::move(found), json::write(to_json(scenario))};
+}
+
+}  // namespace
+
+void bind_sweep(py::module_& m) {
+  py::class_<BoundSweep>(m, "Sweep", "The points of a sweep and what they gave.")
+      .def(py::init<std::string_view, std::string_view, bool, const Catalog&, const Resolver&,
+                    const std::string&, int>(),
+           py::arg("base_json"), py::arg("points_json"), py::arg("grid"), py::arg("catalog"),
+           py::arg("resolver"), py::arg("record"), py::arg("threads"),
+           py::keep_alive<1, 5>())  // the catalogue
+      .def("run", &BoundSweep::run, py::arg("progress"), py::arg("deadline_s"),
+           "Run the unfinished points; return whether Ctrl-C ended it.")
+      .def_property_readonly("num_points", [](const BoundSweep& s) { return s.sweep().size(); })
+      .def_property_readonly("scenario_json",
+                             [](const BoundSweep& s) { return json::write(s.sweep().base()); })
+      .def_property_readonly("finished",
+                             [](const py::object& self) {
+                               const auto f = self.cast<const BoundSweep&>().sweep().finished();
+                               static_assert(sizeof(bool) == 1);
+                               return view(reinterpret_cast<const bool*>(f.data()), f.size(), self);
+                             })
+      .def_property_readonly("status",
+                             [](const py::object& self) {
+                               const auto s = self.cast<const BoundSweep&>().sweep().status();
+                               return view(s.data(), s.size(), self);
+                             })
+      .def("column", &column, py::arg("name"), "A summary field of all points, without a copy.")
+      .def("reasons", [](const BoundSweep& s) { return s.sweep().reasons(); })
+      .def("result", &result, py::arg("point"));
+  m.def(
+      "status_names",
+      [] { return std::vector<std::string>(std::begin(status_names), std::end(status_names)); },
+      "Statuses by the numbers that Sweep.status has.");
+}
+
+}  // namespace kvsim::bindings

@@ -1,0 +1,135 @@
+#include "runner/sweep.hpp"
+
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/metrics/summary.hpp"
+#include "kvsim/scenario/field_json.hpp"
+#include "kvsim/workload/build.hpp"
+
+namespace kvsim::runner {
+namespace {
+
+// The status of a point whose simulation failed; none if the error is not the point's own.
+std::optional<Status> status_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::config:
+      return Status::invalid;
+    case ErrorKind::infeasible:
+      return Status::infeasible;
+    case ErrorKind::livelock:
+      return Status::livelock;
+    case ErrorKind::invariant:
+    case ErrorKind::deadline:
+    case ErrorKind::cancelled:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Sweep::Sweep(json::Value base, Points points, const Catalog& catalog, const Datasets& datasets)
+    : base_(std::move(base)),
+      points_(std::move(points)),
+      catalog_(catalog),
+      datasets_(datasets),
+      share_requests_(points_.may_share_requests()),
+      finished_(points_.size(), 0),
+      status_(points_.size(), 0),
+      values_(points_.size() * summary_fields().size(), std::numeric_limits<double>::quiet_NaN()) {}
+
+json::Value Sweep::scenario(std::size_t i) const {
+  json::Value tree = base_;
+  points_.apply(i, tree);
+  return tree;
+}
+
+std::span<const double> Sweep::column(std::size_t summary_field) const {
+  return std::span(values_).subspan(summary_field * size(), size());
+}
+
+std::shared_ptr<const Result> Sweep::result(std::size_t i) const {
+  const auto found = results_.find(i);
+  return found == results_.end() ? nullptr : found->second;
+}
+
+Sweep::End Sweep::run(int threads, const Watch& watch, std::optional<double> deadline_s) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  bool late = false;
+  bool stopped = false;
+  StopFlag stop;
+  next_ = 0;
+  const auto most = static_cast<int>(std::min<std::size_t>(size(), 1U << 16));
+  run_watched(
+      std::max(1, std::min(threads, most)), [&](int) { work(stop); }, stop,
+      [&] {
+        late = late || (deadline_s &&
+                        std::chrono::duration<double>(Clock::now() - start).count() >= *deadline_s);
+        stopped = stopped || !watch(done_);
+        return !late && !stopped;
+      });
+  if (done_ == size()) {
+    watch(done_);
+    return End::finished;
+  }
+  return stopped ? End::stopped : End::deadline;
+}
+
+void Sweep::work(StopFlag& stop) {
+  const Inputs inputs{
+      .catalog = &catalog_, .datasets = &datasets_, .control = {.stop = &stop.value}};
+  while (!stop.value) {
+    const std::size_t i = next_.fetch_add(1);
+    if (i >= size()) return;
+    if (finished_[i] == 0) run_point(i, inputs);
+  }
+}
+
+void Sweep::run_point(std::size_t i, const Inputs& inputs) {
+  try {
+    const auto point = from_json<Scenario>(scenario(i));
+    store(i, simulate_point(point, inputs), point.record != Record::summary);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::cancelled) return;
+    const std::optional<Status> status = status_of(error.kind());
+    if (!status) throw;
+    store_failure(i, *status, error.what());
+  }
+  finished_[i] = 1;
+  done_.fetch_add(1);
+}
+
+Result Sweep::simulate_point(const Scenario& scenario, const Inputs& inputs) {
+  if (!share_requests_) return simulate(scenario, inputs);
+  const bool keys = scenario.engine.enable_prefix_caching;
+  std::string key = json::write(to_json(scenario.workload));
+  key.append("/").append(std::to_string(scenario.seed));
+  if (keys) key.append("/").append(std::to_string(scenario.engine.block_size));
+  const auto table = tables_.get(key, [&] {
+    return build_requests(scenario.workload, datasets_, scenario.engine.block_size, scenario.seed,
+                          keys);
+  });
+  return simulate(scenario, inputs, *table);
+}
+
+void Sweep::store(std::size_t i, Result result, bool keep) {
+  status_[i] = static_cast<std::uint8_t>(result.status);
+  for (std::size_t f = 0; f < result.summary.size(); ++f)
+    values_[f * size() + i] = result.summary[f];
+  if (!keep && result.reason.empty()) return;
+  const std::lock_guard lock(rare_);
+  if (!result.reason.empty()) reasons_[i] = result.reason;
+  if (keep) results_[i] = std::make_shared<const Result>(std::move(result));
+}
+
+void Sweep::store_failure(std::size_t i, Status status, std::string reason) {
+  status_[i] = static_cast<std::uint8_t>(status);
+  const std::lock_guard lock(rare_);
+  reasons_[i] = std::move(reason);
+}
+
+}  // namespace kvsim::runner

@@ -1,0 +1,6 @@
+"""`python -m kvsim`."""
+
+from kvsim.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The engine's description of a scenario: every dotted path and what stands there."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kvsim import _native
+
+
+@dataclass(frozen=True)
+class FieldAbout:
+    """A field of a scenario.
+
+    Attributes
+    ----------
+    path : str
+        Where it stands, such as ``workload.arrivals.rate_per_s``.
+    type : str
+        `int`, `float`, `bool`, `str`, `choice`, `object` or `list`.
+    unit, doc : str
+        Unit, empty if it has none; one sentence.
+    default : value
+        As in JSON; for an object, its kind or None.
+    allowed : str
+        Range or choices in words, empty if there is no limit.
+    kinds : tuple of str
+        The kinds of the object above it that have this field; empty if it always exists.
+    nullable : bool
+        Whether None is allowed.
+    """
+
+    path: str
+    type: str
+    unit: str
+    doc: str
+    default: Any
+    allowed: str
+    kinds: tuple[str, ...]
+    nullable: bool
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """Return the description as the engine writes it (see cpp/kvsim/scenario/field_schema.hpp)."""
+    parsed: dict[str, Any] = json.loads(_native.schema_json())
+    return parsed
+
+
+@functools.cache
+def paths() -> dict[str, FieldAbout]:
+    """Return every dotted path that a scenario can have.
+
+    Examples
+    --------
+    >>> about = paths()["workload.arrivals.rate_per_s"]
+    >>> about.unit, about.allowed, about.kinds
+    ('1/s', 'above 0 up to 1e+09', ('poisson', 'gamma', 'deterministic', 'trace'))
+    """
+    structs = {s["name"]: s for s in schema()["structs"]}
+    found: dict[str, FieldAbout] = {}
+    _walk(structs, schema()["root"], "", (), found)
+    return found
+
+
+_TYPES = {
+    "bool": "bool", "int32": "int", "int64": "int", "uint64": "int", "double": "float",
+    "string": "str", "enum": "choice", "struct": "object", "variant": "object",
+    "name_or_struct": "str", "list": "list",
+}  # fmt: skip
+
+
+def _walk(
+    structs: dict[str, Any],
+    name: str,
+    prefix: str,
+    kinds: tuple[str, ...],
+    found: dict[str, FieldAbout],
+) -> None:
+    for field in structs[name]["fields"]:
+        path = prefix + field["name"]
+        inner = field["type"]
+        nullable = inner["type"] == "optional"
+        if nullable:
+            inner = inner["of"]
+        earlier = found[path].kinds if path in found else ()
+        default = field["default"]
+        found[path] = FieldAbout(
+            path=path,
+            type=_TYPES[inner["type"]],
+            unit=field["unit"],
+            doc=field["doc"],
+            default=default.get("kind") if isinstance(default, dict) else default,
+            allowed=_allowed(field, inner),
+            kinds=(*earlier, *kinds),
+            nullable=nullable,
+        )
+        if inner["type"] in ("struct", "name_or_struct"):
+            _walk(structs, inner["struct"], f"{path}.", (), found)
+        elif inner["type"] == "variant":
+            found[f"{path}.kind"] = FieldAbout(
+                f"{path}.kind", "choice", "", f"Which of the forms {path} has.", default["kind"],
+                ", ".join(inner["kinds"]), (), nullable=False,
+            )  # fmt: skip
+            for kind, struct in zip(inner["kinds"], inner["structs"], strict=True):
+                _walk(structs, struct, f"{path}.", (kind,), found)
+
+
+def _allowed(field: dict[str, Any], inner: dict[str, Any]) -> str:
+    if inner["type"] == "enum":
+        values = {e["name"]: e["values"] for e in schema()["enums"]}
+        return ", ".join(values[inner["enum"]])
+    if inner["type"] == "variant":
+        return ", ".join(inner["kinds"])
+    parts = []
+    if field["min"] is not None:
+        parts.append(f"{'above' if field['exclusive_min'] else 'from'} {field['min']:g}")
+    if field["max"] is not None:
+        parts.append(f"up to {field['max']:g}")
+    return " ".join(parts)

@@ -1,0 +1,239 @@
+"""What the generated classes of `kvsim._fields` have in common."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+from kvsim import _native
+from kvsim._encode import Encodable, Traces, content_name, encode
+from kvsim._names import nearest
+from kvsim.catalog import Gpu, Model
+from kvsim.datasets import Trace
+from kvsim.errors import ConfigError
+
+# Turns what a caller may write for a field into what the object keeps. Values that it does not know
+# pass unchanged: the engine has refused them by then.
+Rule = Callable[[Any], Any]
+
+
+# Stands for an object with all its defaults, where such an object need not be valid by itself.
+DEFAULTS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Spec(Encodable):
+    """A frozen, checked part of a scenario. The engine does the checking, in one place."""
+
+    _type: ClassVar[str]
+    _kind: ClassVar[str | None] = None
+    _shorthand: ClassVar[str | None] = None
+    _defaults: ClassVar[dict[str, Any]]
+    _rules: ClassVar[Mapping[str, Rule]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Let `__init__` suggest names for fields that it does not know."""
+        init = vars(cls).get("__init__")
+        if init is None:
+            return
+        names = list(init.__kwdefaults__ or {})
+        cls._defaults = dict(init.__kwdefaults__ or {})
+
+        @functools.wraps(init)
+        def named(self: Spec, **fields: Any) -> None:
+            for name in fields:
+                if name not in names:
+                    raise ConfigError(f"{name}: no field of {cls._type}{nearest(name, names)}")
+            init(self, **fields)
+
+        type.__setattr__(cls, "__init__", named)
+
+    def _set(self, **values: Any) -> None:
+        """Check all fields by the engine, then keep them."""
+        traces: Traces = {}
+        simple: dict[str, Any] = {} if self._kind is None else {"kind": self._kind}
+        parts: list[str] = []
+        for name, value in values.items():
+            if isinstance(value, Encodable):
+                traces.update(value._find_traces())
+                parts.append(f'"{name}":{value._json}')
+            else:
+                simple[name] = value
+        text = encode(simple, traces, "")
+        if parts:
+            text = "".join((text[:-1], "," if simple else "", ",".join(parts), "}"))
+        _native.check(self._type, text)
+        for name, value in values.items():
+            rule = self._rules.get(name)
+            object.__setattr__(self, name, value if rule is None else rule(value))
+        object.__setattr__(self, "_json", text)
+        object.__setattr__(self, "_traces", traces)
+
+    def _find_traces(self) -> Traces:
+        traces: Traces = vars(self)["_traces"]
+        return traces
+
+    def __repr__(self) -> str:
+        """Fields that differ from their defaults."""
+        shown = []
+        for name, default in self._defaults.items():
+            value = getattr(self, name)
+            usual = (
+                repr(value) == f"{type(value)._type}()" if default is DEFAULTS else value == default
+            )
+            if not usual:
+                shown.append(f"{name}={value!r}")
+        return f"{self._type}({', '.join(shown)})"
+
+    # ---- as data
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field, nested ones too, as plain Python values."""
+        out: dict[str, Any] = {} if self._kind is None else {"kind": self._kind}
+        for name in self._defaults:
+            out[name] = _to_plain(getattr(self, name))
+        return out
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        """Make an object of a mapping such as `to_dict` returns; missing fields are defaults.
+
+        Raises
+        ------
+        ConfigError
+            If a field is unknown or its value is not allowed; names field and value.
+        """
+        check_mapping(cls._type, fields)
+        _native.check(cls._type, encode(fields, {}, ""))
+        return cls(**{name: value for name, value in fields.items() if name != "kind"})
+
+    def to_json(self) -> str:
+        """Return canonical JSON: every field, keys sorted, no blanks; equal objects, equal text."""
+        return _native.canonical(self._type, self._json)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Make an object of JSON text.
+
+        Raises
+        ------
+        ConfigError
+            If the text is no JSON (line and column are named), or a field is wrong.
+        """
+        _native.check(cls._type, text)
+        return cls(**{k: v for k, v in json.loads(text).items() if k != "kind"})
+
+    def replace(self, changes: Mapping[str, Any] | None = None, /, **named: Any) -> Self:
+        """Return a copy with other values of some fields.
+
+        Parameters
+        ----------
+        changes : mapping
+            Dotted paths and values, such as ``{"engine.max_num_seqs": 64}``.
+        **named
+            The same for fields of the object itself.
+
+        Raises
+        ------
+        ConfigError
+            If a path is unknown or a value not allowed.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> scenario = kvsim.Scenario(seed=1).replace({"engine.max_num_seqs": 64}, seed=2)
+        >>> scenario
+        Scenario(engine=Engine(max_num_seqs=64), seed=2)
+        """
+        own: dict[str, Any] = {name: getattr(self, name) for name in self._defaults}
+        for path, value in {**(changes or {}), **named}.items():
+            name, _, rest = path.partition(".")
+            if name not in own:
+                raise ConfigError(f"{path}: no field of {self._type}{nearest(name, own)}")
+            if not rest:
+                own[name] = value
+            elif isinstance(own[name], Spec):
+                own[name] = own[name].replace({rest: value})
+            else:
+                raise ConfigError(
+                    f"{path}: {name} is {own[name]!r}, which has no fields to replace"
+                )
+        return type(self)(**own)
+
+
+class RootSpec(Spec):
+    """A whole scenario."""
+
+    @property
+    def run_id(self) -> str:
+        """SHA-256 of the canonical JSON: the name of a run of it."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def check_mapping(name: str, value: object) -> None:
+    """Fail unless a value is a mapping."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name}: got a {type(value).__name__}; allowed: a mapping of its fields")
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Spec | Model | Gpu):
+        return value.to_dict()
+    if isinstance(value, Trace):
+        return content_name(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+# ---- rules
+
+
+def real(value: Any) -> Any:
+    """Keep a number as float."""
+    return value if value is None else float(value)
+
+
+def whole(value: Any) -> Any:
+    """Keep a number as int."""
+    return value if value is None else int(value)
+
+
+def flag(value: Any) -> Any:
+    """Keep a truth value as bool."""
+    return bool(value)
+
+
+def struct(cls: type[Spec]) -> Rule:
+    """Keep mappings as objects of a class."""
+
+    def rule(value: Any) -> Any:
+        return cls.from_dict(value) if isinstance(value, Mapping) else value
+
+    return rule
+
+
+def variant(*classes: type[Spec]) -> Rule:
+    """Keep mappings as objects of the class of their kind, shorthands as the class that has one."""
+    by_kind = {cls._kind: cls for cls in classes}
+    short = [(cls, cls._shorthand) for cls in classes if cls._shorthand is not None]
+
+    def rule(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return by_kind[value["kind"]].from_dict(value)
+        if isinstance(value, str | int | float | Trace) and short:
+            cls, name = short[0]
+            return cls(**{name: value})
+        return value
+
+    return rule
+
+
+def named(cls: type[Model] | type[Gpu]) -> Rule:
+    """Keep inline mappings as catalogue objects; names stay names."""
+
+    def rule(value: Any) -> Any:
+        return cls.from_dict({"name": "custom", **value}) if isinstance(value, Mapping) else value
+
+    return rule

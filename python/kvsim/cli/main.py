@@ -1,0 +1,89 @@
+"""The commands, and how errors leave them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from kvsim.errors import ConfigError, KvsimError, SweepInterrupted
+
+if TYPE_CHECKING:
+    import typer
+
+
+def app() -> typer.Typer:
+    """Return the application with all its commands."""
+    import typer
+
+    from kvsim.cli import about, demo, runs, verify
+
+    application = typer.Typer(
+        help="Simulate LLM serving: latency, throughput, KV memory.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    application.callback(invoke_without_command=True)(about.version_option)
+    application.command("run")(runs.run)
+    application.command("sweep")(runs.sweep)
+    application.command("frontier")(runs.frontier)
+    application.command("catalog")(about.catalog)
+    application.command("fields")(about.fields)
+    application.command("verify-vllm")(verify.verify_vllm)
+    application.command("demo")(demo.demo)
+    return application
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of those of the process.
+    """
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`kvsim fields | head`). Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import typer
+
+    usage = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    try:
+        # A command that leaves with typer.Exit makes its code the value of the call.
+        returned = app()(args=arguments, prog_name="kvsim", standalone_mode=False)
+        return returned if isinstance(returned, int) else 0
+    except SweepInterrupted as error:
+        return _fail(str(error).replace("; see .result", ""), 130)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except ConfigError as error:
+        return _fail(str(error), 2)
+    except KvsimError as error:
+        return _fail(str(error), 1)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        text = error.args[0] if isinstance(error, KeyError) else error
+        return _fail(str(text), 2)
+    except Exception as error:
+        if not isinstance(error, usage):
+            raise
+        return _fail(error.format_message(), 2)  # type: ignore[attr-defined]
+
+
+def _fail(text: str, code: int) -> int:
+    line = " ".join(text.split())
+    print(f"kvsim: {line}", file=sys.stderr)
+    return code

@@ -1,0 +1,26 @@
+"""Pictures of results. Matplotlib is imported when something is drawn.
+
+Every function takes `ax=`, draws on it (or on a new one) and returns it. Colours are Okabe and
+Ito's, which the colour-blind can tell apart; markers and line styles differ too, for prints in
+grey.
+
+Examples
+--------
+>>> from kvsim.plots import LatencyThroughputFrontier
+>>> LatencyThroughputFrontier(frontier).plot()  # doctest: +SKIP
+<Axes: ...>
+"""
+
+from kvsim.plots.distributions import itl_distribution, latency_cdf
+from kvsim.plots.frontier import LatencyThroughputFrontier
+from kvsim.plots.style import save, style
+from kvsim.plots.timeline import timeline
+
+__all__ = [
+    "LatencyThroughputFrontier",
+    "itl_distribution",
+    "latency_cdf",
+    "save",
+    "style",
+    "timeline",
+]

@@ -1,0 +1,261 @@
+"""The latency-throughput frontier: how the tail grows with load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kvsim._frontier import FrontierResult
+from kvsim.plots.style import GREY, axes, marks, milliseconds, rate, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from kvsim._frontier import FrontierSeries
+
+_NAMES = {"ttft": "time to first token", "tpot": "time per output token", "itl": "inter-token gap"}
+_NAMES |= {"e2el": "end-to-end latency", "e2e": "end-to-end latency"}
+
+
+class LatencyThroughputFrontier:
+    """P99 latency (y) against the achieved rate (x), a curve for each series.
+
+    Marked are the knee (the lowest load whose latency is five times its low-load value), the
+    capacity (steady completions per second under permanent backlog) and 80 % of it. Points at
+    which the queue drifts up are hollow: their latency depends on how long the run is.
+
+    Parameters
+    ----------
+    frontier : FrontierResult or sequence of FrontierSeries
+        What to draw; at most seven series.
+    metric : str, optional
+        A latency of the summary in ms, such as `p99_ttft_ms`; by default the frontier's own.
+    log : bool
+        Logarithmic latency axis.
+    mm1 : bool
+        Overlay of an M/M/1 queue of the same capacity, scaled to the low-load latency: the shape
+        1 / (1 - load) that a single server would have. Drawn for the first series.
+    slo_ms : float, optional
+        A horizontal line at the objective.
+    title : str, optional
+        Heading.
+
+    Raises
+    ------
+    ValueError
+        If there is no series, or more than can be told apart.
+    KeyError
+        If the metric is not known.
+
+    Examples
+    --------
+    >>> LatencyThroughputFrontier(frontier, metric="p99_e2el_ms").plot()  # doctest: +SKIP
+    <Axes: ...>
+    """
+
+    def __init__(
+        self,
+        frontier: FrontierResult | Sequence[FrontierSeries],
+        metric: str | None = None,
+        *,
+        log: bool = True,
+        mm1: bool = True,
+        slo_ms: float | None = None,
+        title: str | None = None,
+    ) -> None:
+        listed = frontier.series if isinstance(frontier, FrontierResult) else frontier
+        self.series = tuple(listed)
+        if not 1 <= len(self.series) <= 7:
+            raise ValueError(f"series: got {len(self.series)}; allowed: 1 to 7")
+        usual = frontier.metric if isinstance(frontier, FrontierResult) else "p99_ttft_ms"
+        self.metric = usual if metric is None else metric
+        self.log = log
+        self.mm1 = mm1
+        self.slo_ms = slo_ms
+        self.title = title
+        for series in self.series:
+            series.latency_ms(self.metric)
+
+    def data(self) -> dict[str, Any]:
+        """Return what is drawn as plain lists, for other tools to draw."""
+        return {
+            "metric": self.metric,
+            "slo_ms": self.slo_ms,
+            "series": [self._series_data(s) for s in self.series],
+        }
+
+    def _series_data(self, series: FrontierSeries) -> dict[str, Any]:
+        knee = series.knee(self.metric)
+        curve = series.mm1(self.metric) if self.mm1 else None
+        return {
+            "label": series.label,
+            "capacity_per_s": series.capacity_per_s,
+            "achieved_per_s": _plain(series.achieved_per_s),
+            "offered_per_s": _plain(series.offered_per_s),
+            "latency_ms": _plain(series.latency_ms(self.metric)),
+            "status": list(series.status),
+            "knee": None if knee is None else knee.to_dict(),
+            "mm1": None if curve is None else {"x": _plain(curve[0]), "y": _plain(curve[1])},
+        }
+
+    @styled
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw on `ax`, or on a new one, and return it."""
+        ax = axes(ax)
+        if self.log:
+            ax.set_yscale("log")
+        several = len(self.series) > 1
+        for index, series in enumerate(self.series):
+            self._draw(ax, series, index, several)
+        self._limits(ax)
+        self._capacities(ax)
+        if self.slo_ms is not None:
+            ax.axhline(self.slo_ms, color="#000000", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+            ax.annotate(
+                f"objective {self.slo_ms:g} ms",
+                (0.005, self.slo_ms),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        if self.log:
+            milliseconds(ax)
+        ax.set_xlabel("achieved rate (requests/s)")
+        ax.set_ylabel(f"{_describe(self.metric)} (ms)")
+        if self.title:
+            ax.set_title(self.title)
+        self._legend(ax)
+        return ax
+
+    def _draw(self, ax: Axes, series: FrontierSeries, index: int, several: bool) -> None:
+        look = marks(index)
+        colour = look["color"]
+        x, y = series.achieved_per_s, series.latency_ms(self.metric)
+        shown = np.isfinite(x) & np.isfinite(y)
+        ok = shown & (np.asarray(series.status) == "ok")
+        hollow = shown & ~ok
+        knee = series.knee(self.metric)
+        label = series.label or "simulated"
+        if several and knee is not None:
+            share = f", {knee.load:.0%}" if knee.load is not None else ""
+            label += f" (knee {rate(knee.achieved_per_s)}/s{share})"
+        ax.plot(x[ok], y[ok], label=label, zorder=3, **look)
+        if hollow.any():
+            # A thin line leads from the last steady point to those that never settle.
+            first = np.flatnonzero(hollow)
+            lead = np.concatenate([np.flatnonzero(ok)[-1:], first])
+            ax.plot(x[lead], y[lead], color=colour, linewidth=0.8, linestyle=":", zorder=2)
+            ax.plot(
+                x[hollow],
+                y[hollow],
+                linestyle="none",
+                marker=look["marker"],
+                markerfacecolor="white",
+                color=colour,
+                zorder=3,
+            )
+        if self.mm1 and index == 0 and (curve := series.mm1(self.metric)) is not None:
+            of = f" ({series.label})" if several else ""
+            ax.plot(
+                *curve,
+                color=GREY,
+                linewidth=1.2,
+                linestyle=(0, (4, 1.5, 1, 1.5)),
+                zorder=1.5,
+                label=f"M/M/1 of equal capacity{of}",
+            )
+        if knee is None:
+            return
+        ax.plot(
+            [knee.achieved_per_s],
+            [knee.latency_ms],
+            marker="*",
+            markersize=14,
+            color=colour,
+            markeredgecolor="white",
+            markeredgewidth=0.9,
+            linestyle="none",
+            zorder=5,
+        )
+        if not several:
+            share = f", {knee.load:.0%} of capacity" if knee.load is not None else ""
+            ax.annotate(
+                f"knee {rate(knee.achieved_per_s)}/s{share}",
+                (knee.achieved_per_s, knee.latency_ms),
+                xytext=(-10, 4),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8.5,
+                zorder=5,
+            )
+
+    def _limits(self, ax: Axes) -> None:
+        x = np.concatenate([s.achieved_per_s for s in self.series])
+        y = np.concatenate([s.latency_ms(self.metric) for s in self.series])
+        capacities = [s.capacity_per_s for s in self.series if s.capacity_per_s is not None]
+        right = max([*x[np.isfinite(x)], *capacities], default=1.0)
+        ax.set_xlim(0, right * 1.06)
+        y = y[np.isfinite(y)]
+        if not len(y):
+            return
+        # Curves go up steeply, so the legend's lines need room of their own above them.
+        room = 0.055 * (len(self.series) + 1 + self.mm1)
+        if self.log:
+            low, high = 0.7 * y.min(), 1.2 * max(y.max(), 10 * y.min())
+            ax.set_ylim(low, high * (high / low) ** (room / (1 - room)))
+        else:
+            steady = [s.latency_ms(self.metric)[np.asarray(s.status) == "ok"] for s in self.series]
+            settled = np.concatenate(steady)
+            settled = settled[np.isfinite(settled)]
+            ax.set_ylim(0, 1.1 / (1 - room) * (settled.max() if len(settled) else y.max()))
+
+    def _capacities(self, ax: Axes) -> None:
+        """Draw a line at each capacity and at 80 % of it; one pair in grey if they are alike."""
+        known = [(i, s.capacity_per_s) for i, s in enumerate(self.series) if s.capacity_per_s]
+        values = [capacity for _, capacity in known]
+        alike = bool(known) and max(values) < 1.02 * min(values)
+        for index, capacity in known[:1] if alike else known:
+            colour = "#4D4D4D" if alike else marks(index)["color"]
+            for share, width, line in ((1.0, 1.2, "-"), (0.8, 1.0, (0, (5, 3)))):
+                at = capacity * share
+                ax.axvline(at, color=colour, linewidth=width, linestyle=line, zorder=1)
+                ax.annotate(
+                    f"capacity {rate(capacity)}/s" if share == 1.0 else "80 %",
+                    (at, 0),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(-3, 4),
+                    textcoords="offset points",
+                    rotation=90,
+                    ha="right",
+                    va="bottom",
+                    fontsize=8,
+                    color=colour,
+                )
+
+    def _legend(self, ax: Axes) -> None:
+        from matplotlib.lines import Line2D
+
+        handles, _ = ax.get_legend_handles_labels()
+        # The overlay last, below what it is compared with.
+        handles.sort(key=lambda handle: str(handle.get_label()).startswith("M/M/1"))
+        if any(status != "ok" for s in self.series for status in s.status):
+            handles.append(
+                Line2D(
+                    [], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white",
+                    label="queue grows without end",
+                )
+            )  # fmt: skip
+        ax.legend(handles=handles, loc="upper left", frameon=True, edgecolor="none", framealpha=0.9)
+
+
+def _describe(metric: str) -> str:
+    """Return 'P99 time to first token' for 'p99_ttft_ms'."""
+    which, _, rest = metric.removesuffix("_ms").partition("_")
+    return f"{which.upper() if which.startswith('p') else which} {_NAMES.get(rest, rest)}"
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [v if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]

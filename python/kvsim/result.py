@@ -1,0 +1,383 @@
+"""What a simulation returns."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kvsim import _native
+from kvsim._columns import Array, Columns
+from kvsim.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Names of the summary's figures, in order; docs/metrics.md defines each.
+SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields())
+# Of these, the ones that count something.
+COUNTS = frozenset(
+    {
+        "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
+        "preemptions", "steps", "lazy_steps",
+    }
+)  # fmt: skip
+_TABLES = ("requests", "steps", "entries")
+
+
+@dataclass(frozen=True)
+class KvBudget:
+    """How many KV blocks a replica has, and what takes the rest of a GPU's memory.
+
+    The byte figures are per GPU, and 0 if `num_gpu_blocks` was given and no model named.
+
+    Attributes
+    ----------
+    num_gpu_blocks, usable_blocks, usable_tokens : int
+        Blocks; those that requests can have (vLLM keeps one as its null block); their tokens.
+    kv_bytes_per_token : float
+        Bytes of KV cache a token.
+    memory_bytes : float
+        `gpu_memory_utilization` times the GPU's memory; the sum of what follows.
+    weight_bytes, activation_bytes, reserve_bytes, kv_bytes : float
+        Weights; activations of the largest step; context, NCCL and CUDA graphs; KV cache.
+    """
+
+    num_gpu_blocks: int
+    usable_blocks: int
+    usable_tokens: int
+    kv_bytes_per_token: float
+    memory_bytes: float
+    weight_bytes: float
+    activation_bytes: float
+    reserve_bytes: float
+    kv_bytes: float
+
+
+class Result:
+    """The result of one simulation; `simulate` makes it.
+
+    Columns are numpy arrays without a copy, read-only, and keep the engine's memory alive.
+
+    Attributes
+    ----------
+    status : str
+        `ok`, or `unstable` if the queue drifts up over the window (docs/metrics.md).
+    reason : str
+        Why it is not ok, else empty.
+    warnings : tuple of str
+        What a reader of the figures should know.
+
+    Examples
+    --------
+    >>> import kvsim
+    >>> result = kvsim.simulate(
+    ...     {
+    ...         "engine": {"num_gpu_blocks": 1000, "max_model_len": 4096},
+    ...         "step_time": {"kind": "affine"},
+    ...         "workload": {"num_requests": 100},
+    ...     }
+    ... )
+    >>> result.status, result.summary["completed"]
+    ('ok', 100)
+    >>> result.requests["ttft_ns"].shape
+    (100,)
+    """
+
+    __slots__ = ("__dict__", "_native", "reason", "status", "warnings")
+
+    def __init__(self, native: _native.Result, datasets: Mapping[str, str] | None = None) -> None:
+        self._native = native
+        self._dataset_hashes = dict(datasets or {})
+        self.status: str = native.status
+        self.reason: str = native.reason
+        self.warnings: tuple[str, ...] = tuple(native.warnings)
+
+    # ---- what was simulated
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario, with every default filled in."""
+        return Scenario.from_json(self._native.scenario_json)
+
+    @property
+    def run_id(self) -> str:
+        """SHA-256 of the canonical scenario and of the traces that were handed over with it.
+
+        Equal to `scenario.run_id` if there were none.
+        """
+        return run_id(self._native.scenario_json, self._dataset_hashes)
+
+    # ---- figures
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Figures of the run by name (`kvsim fields summary` lists them); None where undefined."""
+        figures: dict[str, Any] = self._native.summary()
+        for name in COUNTS:
+            if (value := figures[name]) is not None:
+                figures[name] = int(value)
+        return figures
+
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """Exact integer sums over the run: steps, tokens, preemptions, time integrals, ..."""
+        return self._native.totals()
+
+    @cached_property
+    def kv_budget(self) -> KvBudget:
+        """The KV pool and how a GPU's memory is divided."""
+        return KvBudget(**self._native.kv_budget())
+
+    # ---- tables
+
+    @cached_property
+    def requests(self) -> Columns:
+        """One row a request, in order of id: the engine's columns and some derived ones.
+
+        Stored: arrival_ns, scheduled_ns, first_token_ns, finish_ns, prompt_tokens, output_tokens,
+        num_preemptions, cached_tokens, finish_reason (0 length, 1 stop) and, with
+        `record_waterfall`, queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns and
+        redo_ns, which add up to finish_ns - arrival_ns exactly.
+        Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
+        """
+        return self._table("requests", _REQUESTS, "record is 'summary'")
+
+    @cached_property
+    def steps(self) -> Columns:
+        """One row a step (record `steps` or `all`)."""
+        return self._table("steps", _STEPS, "only record='steps' and 'all' keep steps")
+
+    @cached_property
+    def entries(self) -> Columns:
+        """One row a request in a step (record `all`); kind is 0 new, 1 resumed, 2 running."""
+        return self._table("entries", {}, "only record='all' keeps entries")
+
+    def _table(self, name: str, derived: Mapping[str, Any], missing: str) -> Columns:
+        stored: dict[str, Array] = self._native.columns(name)
+        if not stored:
+            return Columns(name, {}, missing=missing)
+        usable = {k: f for k, f in derived.items() if k not in stored}
+        return Columns(name, stored, usable)
+
+    def time_series(self) -> Columns:
+        """Return the state over time, a row a step (record `steps` or `all`).
+
+        Columns: t_ns, running, waiting, used_blocks (after scheduling), kv_usage (share of the
+        usable blocks).
+
+        Raises
+        ------
+        ValueError
+            If steps were not recorded.
+        """
+        steps = self.steps
+        if not len(steps):
+            raise ValueError("record: steps were not kept; allowed: record='steps' or 'all'")
+        usable = self.kv_budget.usable_blocks
+        used = usable - steps["free_blocks_scheduled"]
+        return Columns(
+            "time series",
+            {
+                "t_ns": steps["t_ns"],
+                "running": steps["running"],
+                "waiting": steps["waiting"],
+                "used_blocks": used,
+                "kv_usage": used / usable,
+            },
+        )
+
+    def itl(self) -> ItlDistribution:
+        """Return the distribution of every inter-token gap."""
+        return ItlDistribution(self._native)
+
+    # ---- other forms
+
+    def to_pandas(self, table: str = "requests") -> pd.DataFrame:
+        """Return a table as a pandas DataFrame (needs pandas).
+
+        Parameters
+        ----------
+        table : {"requests", "steps", "entries"}
+            Which one.
+
+        Raises
+        ------
+        ValueError
+            If the table was not recorded, or there is none of this name.
+        """
+        import pandas as pd
+
+        columns = self._recorded(table)
+        rows = columns.num_rows
+        return pd.DataFrame({k: v for k, v in columns.items() if len(v) == rows})
+
+    def to_dict(self, *, tables: Sequence[str] = ()) -> dict[str, Any]:
+        """Return everything as plain Python values: no NaN and no infinity, None instead.
+
+        Parameters
+        ----------
+        tables : sequence of str
+            Tables whose columns to include as lists; none by default, as they may be long.
+
+        Raises
+        ------
+        ValueError
+            If a table was not recorded, or there is none of this name.
+        """
+        out: dict[str, Any] = {
+            "run_id": self.run_id,
+            "scenario": json.loads(self._native.scenario_json),
+            "status": self.status,
+            "reason": self.reason,
+            "warnings": list(self.warnings),
+            "summary": dict(self.summary),
+            "kv_budget": dataclasses.asdict(self.kv_budget),
+            "totals": dict(self.totals),
+        }
+        for table in tables:
+            out[table] = {k: plain_list(v) for k, v in self._recorded(table).items()}
+        return out
+
+    def to_json(self, *, tables: Sequence[str] = (), indent: int | None = None) -> str:
+        """Return `to_dict` as JSON text."""
+        return json.dumps(self.to_dict(tables=tables), indent=indent, allow_nan=False)
+
+    def _recorded(self, table: str) -> Columns:
+        if table not in _TABLES:
+            raise ValueError(f"table: got {table!r}; allowed: {', '.join(_TABLES)}")
+        columns: Columns = getattr(self, table)
+        if not len(columns):
+            raise ValueError(f"record: {table} were not kept (record={self.scenario.record!r})")
+        return columns
+
+    def __repr__(self) -> str:
+        """Status and the most asked-for figures."""
+        shown = ", ".join(f"{k}={_short(self.summary.get(k))}" for k in _HEADLINE)
+        return f"<Result {self.status}: {shown}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{name}</td><td style='text-align:right'>{_short(value)}</td></tr>"
+            for name, value in self.summary.items()
+        )
+        reason = f" ({self.reason})" if self.reason else ""
+        return (
+            f"<details><summary><code>{_escape(repr(self))}</code>{_escape(reason)}</summary>"
+            f"<table>{rows}</table></details>"
+        )
+
+
+class ItlDistribution:
+    """Every inter-token gap of a run, as a histogram of whole nanoseconds.
+
+    Attributes
+    ----------
+    values_ns : array of int64
+        The different gaps, rising.
+    counts : array of int64
+        How often each occurred.
+    exact : bool
+        False if there were more than 2^20 different values; then bins of 0.1 % were used.
+    """
+
+    def __init__(self, native: _native.Result) -> None:
+        self._native = native
+        self.values_ns: npt.NDArray[np.int64]
+        self.counts: npt.NDArray[np.int64]
+        self.values_ns, self.counts, self.exact = native.itl()
+
+    @property
+    def total(self) -> int:
+        """Number of gaps."""
+        return int(self.counts.sum())
+
+    def quantile_ns(self, q: float) -> int | None:
+        """Return the nearest-rank quantile, sorted[ceil(q n) - 1], in ns; None if there is no gap.
+
+        Raises
+        ------
+        ValueError
+            Unless 0 < q <= 1.
+        """
+        if not 0 < q <= 1:
+            raise ValueError(f"q: got {q!r}; allowed: above 0, up to 1")
+        return self._native.itl_quantile_ns(q) if self.total else None
+
+    def cdf(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return the gaps in ns and the share of gaps up to each."""
+        return self.values_ns, np.cumsum(self.counts) / max(self.total, 1)
+
+    def __repr__(self) -> str:
+        """Return the number of gaps and of different values."""
+        return f"<ItlDistribution: {self.total} gaps, {len(self.counts)} different>"
+
+
+def summary_fields() -> list[tuple[str, str, str]]:
+    """Return (name, unit, what it is) of every figure of a summary.
+
+    Examples
+    --------
+    >>> summary_fields()[0]
+    ('completed', 'requests', 'Requests that finished.')
+    """
+    fields: list[tuple[str, str, str]] = _native.summary_fields()
+    return fields
+
+
+def run_id(canonical: str, dataset_hashes: Mapping[str, str]) -> str:
+    """Return the SHA-256 that names a run."""
+    digest = hashlib.sha256(canonical.encode())
+    for name, content in sorted(dataset_hashes.items()):
+        digest.update(f"\n{name}={content}".encode())
+    return digest.hexdigest()
+
+
+def plain_list(column: Array) -> list[Any]:
+    """Return a column as a list of Python values, None for NaN and infinities.
+
+    Examples
+    --------
+    >>> plain_list(np.array([1.5, np.nan]))
+    [1.5, None]
+    """
+    if column.dtype.kind == "f":
+        finite = np.isfinite(column)
+        if not finite.all():
+            return [
+                v if ok else None for v, ok in zip(column.tolist(), finite.tolist(), strict=True)
+            ]
+    return list(column.tolist())
+
+
+_HEADLINE = ("completed", "request_throughput", "p99_ttft_ms", "p99_tpot_ms", "p99_e2el_ms")
+
+
+def _tpot(c: Columns) -> Array:
+    gaps = c["output_tokens"].astype(np.float64) - 1.0
+    gaps[gaps <= 0] = np.nan
+    return np.asarray((c["finish_ns"] - c["first_token_ns"]) / gaps)
+
+
+_REQUESTS = {
+    "queue_ns": lambda c: c["scheduled_ns"] - c["arrival_ns"],
+    "ttft_ns": lambda c: c["first_token_ns"] - c["arrival_ns"],
+    "tpot_ns": _tpot,
+    "e2e_ns": lambda c: c["finish_ns"] - c["arrival_ns"],
+}
+_STEPS = {"end_ns": lambda c: c["t_ns"] + c["dur_ns"]}
+
+
+def _short(value: float | int | None) -> str:
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
