@@ -7,8 +7,8 @@
 #include "kvsim/metrics/stability.hpp"
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/scenario/json.hpp"
-#include "kvsim/server/queued_replica.hpp"
-#include "kvsim/server/replica.hpp"
+#include "kvsim/server/queued_leap.hpp"
+#include "kvsim/server/replica_leap.hpp"
 #include "kvsim/workload/build.hpp"
 
 namespace kvsim {
@@ -54,6 +54,11 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
                                    s.weight_dtype, s.kv_cache_dtype);
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
                                        setup.budget.num_gpu_blocks, max_len);
+  if (!setup.config.chunked_prefill && setup.config.budget < max_len) {
+    bad_field("engine.max_num_batched_tokens", std::to_string(setup.config.budget),
+              "at least max_model_len = " + std::to_string(max_len) +
+                  " while enable_chunked_prefill is false");
+  }
   if (setup.config.batch_queue() > 1 && setup.config.drafts > 0) {
     fail(ErrorKind::config,
          "engine.spec_method: got speculative decoding with batches in flight; allowed: null with "

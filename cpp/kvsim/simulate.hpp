@@ -7,17 +7,13 @@
 #include <memory>
 #include <string>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/result.hpp"
 #include "kvsim/scenario/catalog.hpp"
 #include "kvsim/scenario/scenario.hpp"
 #include "kvsim/workload/request_table.hpp"
 
 namespace kvsim {
-
-// How the host stops a run and watches it. The engine polls every few thousand events.
-struct Control {
-  const volatile bool* stop = nullptr;  // true: the run ends with ErrorKind::cancelled
-};
 
 struct Inputs {
   const Catalog* catalog = nullptr;

@@ -1,7 +1,7 @@
 // The lazy path of asynchronous scheduling (one stage). Between rounds one batch is in flight. A
 // round schedules the next one, which starts when that one ends, and then processes that one's
 // output; so a request leaves the lazy set when its last token is launched, and finishes a round
-// later. Included by queued_replica.hpp.
+// later. Includers of QueuedReplica include this header.
 #pragma once
 
 #include "kvsim/server/queued_replica.hpp"

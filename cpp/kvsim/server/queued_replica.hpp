@@ -8,13 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/scheduler/definition.hpp"
 #include "kvsim/scheduler/lazy.hpp"
 #include "kvsim/scheduler/livelock.hpp"
 #include "kvsim/scheduler/state.hpp"
 #include "kvsim/server/ledger.hpp"
 #include "kvsim/server/step_recorder.hpp"
-#include "kvsim/simulate.hpp"
 #include "kvsim/step_time/models.hpp"
 #include "kvsim/workload/arrival_feed.hpp"
 
@@ -289,5 +289,3 @@ class QueuedReplica {
 };
 
 }  // namespace kvsim
-
-#include "kvsim/server/queued_leap.hpp"

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/scheduler/definition.hpp"
 #include "kvsim/scheduler/lazy.hpp"
 #include "kvsim/scheduler/livelock.hpp"
 #include "kvsim/scheduler/state.hpp"
 #include "kvsim/server/ledger.hpp"
 #include "kvsim/server/step_recorder.hpp"
-#include "kvsim/simulate.hpp"
 #include "kvsim/step_time/models.hpp"
 #include "kvsim/workload/arrival_feed.hpp"
 
@@ -220,5 +220,3 @@ void Replica<Pool>::poll() {
 }
 
 }  // namespace kvsim
-
-#include "kvsim/server/replica_leap.hpp"

@@ -1,4 +1,4 @@
-// The lazy path of a replica (see scheduler/lazy.hpp). Included by replica.hpp.
+// The lazy path of a replica (see scheduler/lazy.hpp). Includers of Replica include this header.
 #pragma once
 
 #include "kvsim/server/replica.hpp"

@@ -35,18 +35,18 @@ struct Affine {
 
 class AffineTime {
  public:
-  AffineTime(const Affine& p, const StepTimeContext&) : p_(p), host_ns_(round_half_even(p.a_ns)) {}
+  AffineTime(const Affine& p, const StepTimeContext&) : p_(p), host_ns_(term_ns(p.a_ns)) {}
 
   struct Decode {
     Ns host_ns;
     Ns compute_ns;
     double c;
     Terms operator()(std::int64_t context) const {
-      return {host_ns, compute_ns, round_half_even(c * static_cast<double>(context)), 0};
+      return {host_ns, compute_ns, term_ns(c * static_cast<double>(context)), 0};
     }
   };
   [[nodiscard]] Decode decode(std::int64_t seqs) const {
-    return {host_ns_, round_half_even(p_.b_ns_per_token * static_cast<double>(seqs)),
+    return {host_ns_, term_ns(p_.b_ns_per_token * static_cast<double>(seqs)),
             p_.c_ns_per_context_token};
   }
   [[nodiscard]] Terms step(const StepShape& s) const { return decode(s.tokens())(s.context()); }

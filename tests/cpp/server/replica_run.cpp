@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kvsim/scheduler/config.hpp"
-#include "kvsim/server/queued_replica.hpp"
-#include "kvsim/server/replica.hpp"
+#include "kvsim/server/queued_leap.hpp"
+#include "kvsim/server/replica_leap.hpp"
 
 namespace kvsim_test {
 namespace {
