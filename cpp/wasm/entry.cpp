@@ -41,6 +41,11 @@ KVSIM_EXPORT(kvsim_add_gpus) void kvsim_add_gpus(const char* json, std::size_t s
   session().add_gpus({json, size});
 }
 
+KVSIM_EXPORT(kvsim_add_step_tables)
+void kvsim_add_step_tables(const char* json, std::size_t size) {
+  session().add_step_tables({json, size});
+}
+
 KVSIM_EXPORT(kvsim_add_dataset)
 void kvsim_add_dataset(const char* name, std::size_t name_size, const char* bytes,
                        std::size_t size) {

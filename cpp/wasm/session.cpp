@@ -55,8 +55,8 @@ class ColumnReader {
 
   [[noreturn]] void unknown(std::string_view name) const {
     bad_field(path_, "column " + quoted(name),
-              "arrival_ns, prompt_tokens, output_tokens, priority, hash_offset, hash_ids, "
-              "hash_block_tokens, token_offset, token_ids");
+              "arrival_ns, prompt_tokens, output_tokens, priority, stop_after, hash_offset, "
+              "hash_ids, hash_block_tokens, token_offset, token_ids");
   }
 
  private:
@@ -94,6 +94,8 @@ void Session::add_dataset(const std::string& name, std::string_view bytes) {
       reader.read(dataset->output_tokens);
     } else if (column == "priority") {
       reader.read(dataset->priority);
+    } else if (column == "stop_after") {
+      reader.read(dataset->stop_after);
     } else if (column == "hash_offset") {
       reader.read(dataset->hash_offset);
     } else if (column == "hash_ids") {

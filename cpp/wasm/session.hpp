@@ -13,6 +13,7 @@ class Session {
  public:
   void add_models(std::string_view json_text) { catalog_.add_models(json_text); }
   void add_gpus(std::string_view json_text) { catalog_.add_gpus(json_text); }
+  void add_step_tables(std::string_view json_text) { catalog_.add_step_tables(json_text); }
 
   // A dataset's columns one after the other, each a line "NAME ROWS\n" and then ROWS integers of 64
   // bits, lowest byte first. NAME is a member of Dataset; hash_block_tokens has one row. Columns

@@ -1,4 +1,5 @@
-// kvsim-standalone [--models FILE] [--gpus FILE] [--dataset NAME=FILE]... SCENARIO
+// kvsim-standalone [--models FILE] [--gpus FILE] [--step-tables FILE]... [--dataset NAME=FILE]...
+//                  SCENARIO
 //
 // Runs a scenario (a JSON file, or - for standard input) without Python and prints the result's
 // JSON. Exits with 1 and one line, "KIND: MESSAGE", if the engine fails. The tests run it on other
@@ -37,6 +38,8 @@ int run(int argc, char** argv) {
       session.add_models(read(value));
     } else if (option == "--gpus") {
       session.add_gpus(read(value));
+    } else if (option == "--step-tables") {
+      session.add_step_tables(read(value));
     } else if (const std::size_t equals = value.find('=');
                option == "--dataset" && equals != std::string::npos) {
       session.add_dataset(value.substr(0, equals), read(value.substr(equals + 1)));
@@ -45,8 +48,8 @@ int run(int argc, char** argv) {
     }
   }
   if (i != argc - 1) {
-    std::cerr << "use: kvsim-standalone [--models FILE] [--gpus FILE] [--dataset NAME=FILE]... "
-                 "SCENARIO\n";
+    std::cerr << "use: kvsim-standalone [--models FILE] [--gpus FILE] [--step-tables FILE]... "
+                 "[--dataset NAME=FILE]... SCENARIO\n";
     return 2;
   }
   std::cout << session.simulate(read(argv[i])) << '\n';

@@ -12,10 +12,17 @@ from kvsim.datasets import Trace
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / os.environ.get("KVSIM_BUILD", "build")
-CATALOG = {kind: ROOT / f"python/kvsim/data/catalog/{kind}.json" for kind in ("models", "gpus")}
+DATA = ROOT / "python" / "kvsim" / "data"
+# What the engine is told before a scenario: the export of kvsim.wasm, the option of
+# kvsim-standalone, the file.
+INPUTS = [
+    ("kvsim_add_models", "--models", DATA / "catalog" / "models.json"),
+    ("kvsim_add_gpus", "--gpus", DATA / "catalog" / "gpus.json"),
+    ("kvsim_add_step_tables", "--step-tables", DATA / "step_time" / "h100-sxm.json"),
+]
 COLUMNS = (
-    "arrival_ns", "prompt_tokens", "output_tokens", "priority", "hash_offset", "hash_ids",
-    "hash_block_tokens", "token_offset", "token_ids",
+    "arrival_ns", "prompt_tokens", "output_tokens", "priority", "stop_after", "hash_offset",
+    "hash_ids", "hash_block_tokens", "token_offset", "token_ids",
 )  # fmt: skip
 
 Run = Callable[[str, Mapping[str, Trace]], str]
@@ -37,6 +44,7 @@ def dataset_bytes(trace: Trace) -> bytes:
 
 
 def program(path: str, target: str) -> Path:
+    """Return the path of a program that `make target` builds."""
     found = BUILD / path
     assert found.exists(), f"{found} is missing: make {target}"
     return found
@@ -49,8 +57,11 @@ def run_program(
         file = folder / f"{number}.columns"
         file.write_bytes(dataset_bytes(trace))
         command += ["--dataset", f"{name}={file}"]
-    command += ["--models", str(CATALOG["models"]), "--gpus", str(CATALOG["gpus"]), "-"]
-    done = subprocess.run(command, input=scenario, capture_output=True, text=True, check=False)
+    for _, option, path in INPUTS:
+        command += [option, str(path)]
+    done = subprocess.run(
+        [*command, "-"], input=scenario, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise EngineError(done.stderr.strip())
     return done.stdout.removesuffix("\n")
@@ -101,8 +112,8 @@ class Module:
                 exports["kvsim_free"](store, address)
 
         try:
-            call("kvsim_add_models", CATALOG["models"].read_bytes())
-            call("kvsim_add_gpus", CATALOG["gpus"].read_bytes())
+            for export, _, path in INPUTS:
+                call(export, path.read_bytes())
             for name, trace in traces.items():
                 call("kvsim_add_dataset", name.encode(), dataset_bytes(trace))
             call("kvsim_simulate", scenario.encode())

@@ -1,7 +1,10 @@
 """The same scenario gives the same result, byte for byte, on every platform."""
 
+import csv
+import gzip
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,9 @@ import pytest
 import kvsim
 from hosts import EngineError, Run
 from kvsim import datasets
+from kvsim._verify import case_scenario
+
+GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 def random_scenario(seed: int) -> dict[str, Any]:
@@ -41,7 +47,7 @@ def random_scenario(seed: int) -> dict[str, Any]:
     )
     if arrivals["kind"] != "closed_loop" and rng.random() < 0.4:
         prefixes = {"kind": "sessions", "turns": 3, "think_time_s": 2.5}
-    step_time = rng.choice([{"kind": "affine"}, {"kind": "roofline"}, {"kind": "polynomial"}])
+    step_time = {"kind": rng.choice(["affine", "roofline", "polynomial", "kernels"])}
     return {
         "model": "llama-3-70b",
         "gpu": "h100-sxm",
@@ -75,6 +81,32 @@ def random_scenario(seed: int) -> dict[str, Any]:
 def test_random_scenarios(native: Run, elsewhere: Run, seed: int) -> None:
     scenario = json.dumps(random_scenario(seed))
     assert elsewhere(scenario, {}) == native(scenario, {})
+
+
+@pytest.mark.parametrize("mode", ["step", "leap"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "sync/o02_mempressure",
+        "sync/o09_prefix_evict",
+        "sync/o16_prio_prefix",
+        "sync/o19_draft_model",
+        "async_pp/q04_async_prefix_evict",
+        "async_pp/q12_async_pp4",
+    ],
+)
+def test_golden_cases(elsewhere: Run, case: str, mode: str) -> None:
+    folder = GOLDEN / case
+    config, trace = datasets.from_vllm_case(folder)
+    scenario = json.dumps(case_scenario(config, trace, mode))
+    steps = json.loads(elsewhere(scenario, {"case": trace}))["steps"]
+    with gzip.open(folder / "steps.csv.gz", "rt", newline="") as file:
+        recorded = list(csv.DictReader(file))
+    assert [f"{hashed:016x}" for hashed in steps["blocks_hash"]] == [
+        r["blocks_h"] for r in recorded
+    ]
+    assert steps["dur_ns"] == [int(row["dur_ns"]) for row in recorded]
+    assert steps["running"] == [int(row["running"]) for row in recorded]
 
 
 @pytest.mark.parametrize("name", ["azure-2023-conversation", "mooncake-conversation"])
