@@ -25,7 +25,7 @@ DESCRIPTION = {
     "field", "field_json", "field_schema", "json", "json_parse", "catalog_types",
     "workload_types", "request_table",
 }  # fmt: skip
-RECORDS = {"result", "result_fields", "ledger", "step_recorder", "kv_budget"}
+RECORDS = {"result", "result_fields", "ledger", "kv_budget"}
 
 # Standard headers that bring in threads, files, clocks, streams, or random numbers and
 # locales that differ between libraries.
