@@ -22,8 +22,9 @@ Blocks take(BlockPool& pool, std::int64_t n) {
   pool.take(n, out.data());
   return out;
 }
-void give(BlockPool& pool, const Blocks& table, std::int64_t published, std::int64_t shared) {
-  pool.give(table.data(), static_cast<std::int64_t>(table.size()), published, shared);
+void give(BlockPool& pool, const Blocks& table, std::int64_t published, std::int64_t shared,
+          bool kept = false) {
+  pool.give(table.data(), static_cast<std::int64_t>(table.size()), published, shared, kept);
 }
 
 // Takes `n` blocks and publishes them under the shared keys first_key, first_key + 1, ...
@@ -100,14 +101,14 @@ TEST(block_pool, private_keys_are_found_between_preemption_and_eviction) {
   const Blocks table = take(pool, 3);
   CHECK_EQ(pool.find_private(7, 0), 0U);
   pool.keep_private(7, table.data(), 0, 2);
-  give(pool, table, 2, 0);
+  give(pool, table, 2, 0, true);
   CHECK_EQ(pool.find_private(7, 0), 1U);
   CHECK_EQ(pool.find_private(7, 1), 2U);
   CHECK_EQ(pool.find_private(7, 2), 0U);
   CHECK_EQ(pool.find_private(8, 0), 0U);
   CHECK_EQ(take(pool, 3), (Blocks{3, 4, 2}));
   CHECK_EQ(pool.find_private(7, 1), 0U);
-  pool.revive_private(pool.find_private(7, 0));
+  pool.revive(pool.find_private(7, 0));
   CHECK_EQ(pool.free(), 0);
 }
 
@@ -115,7 +116,7 @@ TEST(block_pool, a_finished_request_is_forgotten_but_its_blocks_stay_in_their_pl
   BlockPool pool(4, 16);
   const Blocks table = take(pool, 2);
   pool.keep_private(0, table.data(), 0, 2);
-  give(pool, table, 2, 0);
+  give(pool, table, 2, 0, true);
   pool.forget_private(0);
   CHECK_EQ(pool.find_private(0, 0), 0U);
   CHECK_EQ(take(pool, 3), (Blocks{3, 2, 1}));
@@ -229,7 +230,7 @@ class Pair {
       if (j < r.shared) {
         pool_.share(block);
       } else {
-        pool_.revive_private(block);
+        pool_.revive(block);
       }
     }
     r.published = r.kept = hits;
@@ -252,19 +253,19 @@ class Pair {
     }
   }
 
-  void leave(Request& r) {
-    give(pool_, r.table, r.published, std::min(r.shared, r.published));
+  void leave(Request& r, bool kept) {
+    give(pool_, r.table, r.published, std::min(r.shared, r.published), kept);
     reference_.free_table({r.table.begin(), r.table.end()});
     r.running = false;
   }
   void preempt(Request& r) {
     pool_.keep_private(uid(r), r.table.data(), std::max(r.shared, r.kept), r.published);
-    leave(r);
+    leave(r, true);
     ++r.preemptions;
   }
   void finish(Request& r) {
     if (r.preemptions > 0) pool_.forget_private(uid(r));
-    leave(r);
+    leave(r, false);
     // A new request of the same group takes its place.
     r = {r.id + 100, r.group, random_.between(0, longest / 2)};
   }

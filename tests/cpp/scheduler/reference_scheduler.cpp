@@ -29,7 +29,7 @@ class Reference {
         stage_free_(at(c.pipeline_parallel_size)) {
     for (Id i = 0; i < c.requests.size(); ++i) {
       const Ns when = c.requests.arrival_ns[at(i)];
-      if (when >= 0) arrivals_.insert({when, i});
+      if (when >= 0) send(i, when);
     }
     next_client_ = c.requests.closed_loop_concurrency;
   }
@@ -139,11 +139,17 @@ class Reference {
 
   void add_arrivals() {
     while (!arrivals_.empty() && arrivals_.begin()->first <= now_) {
-      const auto [when, id] = *arrivals_.begin();
+      rules_.enqueue(arrivals_.begin()->second);
       arrivals_.erase(arrivals_.begin());
-      rules_.requests[at(id)].arrival = when;
-      rules_.enqueue(id);
     }
+  }
+  // A request is sent, and reaches the scheduler after the front end's time.
+  void send(Id id, Ns when) {
+    rules_.requests[at(id)].arrival = when;
+    const Ns delay = rounded(c_.engine.frontend_ms * 1e6 +
+                             c_.engine.frontend_us_per_prompt_token * 1e3 *
+                                 static_cast<double>(c_.requests.prompt_tokens[at(id)]));
+    arrivals_.insert({when + delay, id});
   }
 
   void process(Batch& batch, std::size_t first_entry) {
@@ -160,12 +166,10 @@ class Reference {
   void set_off_next(Id finished) {
     const kvsim::RequestTable& t = c_.requests;
     if (t.closed_loop_concurrency > 0) {
-      if (next_client_ < t.size()) {
-        arrivals_.insert({now_ + t.closed_loop_think_ns, next_client_++});
-      }
+      if (next_client_ < t.size()) send(next_client_++, now_ + t.closed_loop_think_ns);
     } else if (!t.successor.empty() && t.successor[at(finished)] >= 0) {
       const Id next = t.successor[at(finished)];
-      arrivals_.insert({now_ + t.delay_ns[at(next)], next});
+      send(next, now_ + t.delay_ns[at(next)]);
     }
   }
 

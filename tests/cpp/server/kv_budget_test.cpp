@@ -125,3 +125,30 @@ TEST(kv_budget, tensor_parallelism_must_divide_the_heads) {
       "tensor_parallel_size: got 6; allowed: 1, 2, 4, 8, 16, 32, 64 (\"llama-70b\" has "
       "64 heads, 8 KV heads, MLP width 28672)");
 }
+
+TEST(kv_budget, a_pipeline_stage_holds_its_layers_and_one_embedding) {
+  const auto model = llama_70b();
+  const auto gpu = h100();
+  const KvBudget one = compute_kv_budget({}, &model, &gpu, 4, WeightDtype::fp8, automatic);
+  const KvBudget two = compute_kv_budget({}, &model, &gpu, 4, WeightDtype::fp8, automatic, 2);
+  const double embedding = 2 * 128256.0 * 8192 / 4;
+  CHECK_NEAR(two.weight_bytes, (one.weight_bytes - 2 * embedding) / 2 + embedding, 1);
+  CHECK_NEAR(two.kv_bytes_per_token, one.kv_bytes_per_token / 2, 0);
+  // Layers that do not divide: the fullest of 3 stages has 27 of 80.
+  const KvBudget three = compute_kv_budget({}, &model, &gpu, 4, WeightDtype::fp8, automatic, 3);
+  CHECK_NEAR(three.kv_bytes_per_token, one.kv_bytes_per_token * 27 / 80, 0.1);
+  CHECK_THROWS_WITH(
+      compute_kv_budget({}, &model, &gpu, 1, WeightDtype::fp8, automatic, 81), kvsim::Error,
+      "pipeline_parallel_size: got 81; allowed: 1 to 80");
+}
+
+TEST(kv_budget, the_wall_of_70b_fp8_over_two_h100) {
+  // 8,192-token prompts: 32 requests nearly fit, 64 do not, as was measured (59 s of TTFT at 64).
+  const auto model = llama_70b();
+  const auto gpu = h100();
+  EngineSpec engine;
+  engine.max_num_seqs = 64;
+  const KvBudget b = compute_kv_budget(engine, &model, &gpu, 2, WeightDtype::fp8, automatic);
+  CHECK(b.usable_tokens > 25 * 8192);
+  CHECK(b.usable_tokens < 32 * 8192);
+}

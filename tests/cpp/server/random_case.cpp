@@ -31,6 +31,10 @@ kvsim::EngineSpec random_engine(Random& random, Flavour flavour) {
   e.scheduler_reserve_full_isl = random.chance(75);
   if (random.chance(25)) e.watermark = static_cast<double>(random.between(0, 20)) / 100.0;
   if (random.chance(20)) e.prefill_schedule_interval = random.between(2, 5);
+  if (random.chance(20)) {
+    e.frontend_ms = static_cast<double>(random.between(0, 30)) / 1e4;
+    e.frontend_us_per_prompt_token = static_cast<double>(random.between(0, 100)) / 1e3;
+  }
   const std::int64_t longest = (*e.max_model_len + e.block_size - 1) / e.block_size;
   e.num_gpu_blocks = 1 + longest + random.between(0, 600 / e.block_size);
   if (flavour == Flavour::speculation) {
@@ -182,6 +186,7 @@ std::string describe(const ReplicaCase& c) {
   say("stages", c.pipeline_parallel_size);
   say("sleep", e.empty_sleep_ns);
   say("stops", c.requests.stop_after.empty() ? 0 : 1);
+  say("frontend_ns", static_cast<std::int64_t>(e.frontend_ms * 1e6));
   say("closed_loop", c.requests.closed_loop_concurrency);
   say("sessions", c.requests.successor.empty() ? 0 : 1);
   return text;
