@@ -51,7 +51,7 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
   if (s.gpu) setup.gpu = &in.catalog->gpu(*s.gpu, "gpu");
   const std::int64_t max_len = resolve_max_model_len(s, setup.model, requests, warnings);
   setup.budget = compute_kv_budget(s.engine, setup.model, setup.gpu, s.tensor_parallel_size,
-                                   s.weight_dtype, s.kv_cache_dtype);
+                                   s.weight_dtype, s.kv_cache_dtype, s.pipeline_parallel_size);
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
                                        setup.budget.num_gpu_blocks, max_len);
   if (!setup.config.chunked_prefill && setup.config.budget < max_len) {

@@ -15,14 +15,25 @@ namespace {
 constexpr double reserve_one_gpu = 0.70e9;
 constexpr double reserve_many_gpus = 1.55e9;
 
-double weight_bytes(const ModelSpec& model, const ModelShard& shard, WeightDtype dtype) {
+// Layers of the stage that has most of them.
+std::int64_t stage_layers(const ModelSpec& model, std::int64_t stages) {
+  if (stages > model.layers) {
+    bad_field("pipeline_parallel_size", std::to_string(stages),
+              "1 to " + std::to_string(model.layers) + ", the layers of " + quoted(model.name));
+  }
+  return (model.layers + stages - 1) / stages;
+}
+
+double weight_bytes(const ModelSpec& model, const ModelShard& shard, WeightDtype dtype,
+                    std::int64_t stages) {
   const double experts = static_cast<double>(model.num_experts) * shard.expert_params;
   const double layer =
       (shard.attention_params + shard.mlp_params + experts) * bytes_per_weight(dtype) +
       shard.router_params * 2;
-  // Both embeddings stay in 16 bits.
-  return static_cast<double>(model.layers) * layer +
-         2 * (shard.head_params + shard.embedding_params);
+  // Both embeddings stay in 16 bits; the first stage has the one, the last the other.
+  const double embeddings =
+      stages > 1 ? shard.head_params : shard.head_params + shard.embedding_params;
+  return static_cast<double>(stage_layers(model, stages)) * layer + 2 * embeddings;
 }
 
 // Peak of a step of max_num_batched_tokens, and the sampler's warm-up on float logits.
@@ -42,11 +53,11 @@ std::string gb(double bytes) {
 }
 
 [[noreturn]] void fail_missing(const KvBudget& b, double needed_kv_bytes, const std::string& what,
-                               const std::string& model, const std::string& gpu, std::int64_t t) {
+                               const std::string& model, const std::string& gpu, std::int64_t gpus) {
   fail(ErrorKind::infeasible,
        what + ": " + gb(needed_kv_bytes - b.kv_bytes) + " GB a GPU are missing; of " +
            gb(b.memory_bytes) + " GB (gpu_memory_utilization) of " + gpu + ", the weights of " +
-           model + " over " + std::to_string(t) + " GPU" + (t == 1 ? "" : "s") + " take " +
+           model + " over " + std::to_string(gpus) + " GPU" + (gpus == 1 ? "" : "s") + " take " +
            gb(b.weight_bytes) + ", activations " + gb(b.activation_bytes) + ", the runtime " +
            gb(b.reserve_bytes));
 }
@@ -65,8 +76,9 @@ std::int64_t blocks_that_fit(const KvBudget& b, double block_bytes) {
 
 KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, const GpuSpec* gpu,
                            std::int64_t tensor_parallel_size, WeightDtype weight_dtype,
-                           KvCacheDtype kv_cache_dtype) {
+                           KvCacheDtype kv_cache_dtype, std::int64_t pipeline_parallel_size) {
   KvBudget b;
+  const std::int64_t gpus = tensor_parallel_size * pipeline_parallel_size;
   if (!engine.num_gpu_blocks && (model == nullptr || gpu == nullptr)) {
     bad_field(model == nullptr ? "model" : "gpu", "null",
               "one of the catalogue, from which the KV pool is computed, or a value of "
@@ -75,11 +87,13 @@ KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, con
   if (model != nullptr) {
     check_tensor_parallel(*model, tensor_parallel_size);
     const ModelShard shard(*model, tensor_parallel_size);
+    ModelSpec stage = *model;
+    stage.layers = stage_layers(*model, pipeline_parallel_size);
     b.kv_bytes_per_token =
-        ModelShard::kv_bytes_per_token(*model, tensor_parallel_size, kv_cache_dtype);
-    b.weight_bytes = weight_bytes(*model, shard, weight_dtype);
+        ModelShard::kv_bytes_per_token(stage, tensor_parallel_size, kv_cache_dtype);
+    b.weight_bytes = weight_bytes(*model, shard, weight_dtype, pipeline_parallel_size);
     b.activation_bytes = activation_bytes(*model, shard, engine);
-    b.reserve_bytes = tensor_parallel_size > 1 ? reserve_many_gpus : reserve_one_gpu;
+    b.reserve_bytes = gpus > 1 ? reserve_many_gpus : reserve_one_gpu;
   }
   if (gpu != nullptr) b.memory_bytes = engine.gpu_memory_utilization * gpu->memory_bytes;
 
@@ -92,15 +106,14 @@ KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, con
     const std::int64_t longest = engine.max_model_len.value_or(model->max_position_embeddings);
     const std::int64_t needed = (longest + engine.block_size - 1) / engine.block_size + 1;
     if (b.kv_bytes < 2 * block_bytes) {
-      fail_missing(b, 2 * block_bytes, "the model does not fit", model->name, gpu->name,
-                   tensor_parallel_size);
+      fail_missing(b, 2 * block_bytes, "the model does not fit", model->name, gpu->name, gpus);
     }
     b.num_gpu_blocks = blocks_that_fit(b, block_bytes);
     if (b.num_gpu_blocks < needed) {
       fail_missing(b, block_bytes * static_cast<double>(needed),
                    "the KV cache cannot hold one request of max_model_len = " +
                        std::to_string(longest) + " tokens",
-                   model->name, gpu->name, tensor_parallel_size);
+                   model->name, gpu->name, gpus);
     }
   }
   b.usable_blocks = b.num_gpu_blocks - 1;

@@ -7,7 +7,7 @@
 
 namespace kvsim {
 
-// Per GPU. With an explicit num_gpu_blocks and no model the byte figures are 0.
+// Per GPU, with pipeline stages one of the fullest stage. With an explicit num_gpu_blocks and no model the byte figures are 0.
 struct KvBudget {
   std::int64_t num_gpu_blocks = 0;  // vLLM keeps one of them as its null block
   std::int64_t usable_blocks = 0;
@@ -24,6 +24,6 @@ struct KvBudget {
 // cannot hold one request of max_model_len tokens when the engine computes the pool itself.
 KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, const GpuSpec* gpu,
                            std::int64_t tensor_parallel_size, WeightDtype weight_dtype,
-                           KvCacheDtype kv_cache_dtype);
+                           KvCacheDtype kv_cache_dtype, std::int64_t pipeline_parallel_size = 1);
 
 }  // namespace kvsim
