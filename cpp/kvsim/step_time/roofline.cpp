@@ -5,6 +5,7 @@
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/math.hpp"
+#include "kvsim/step_time/gpu_checks.hpp"
 #include "kvsim/step_time/shard.hpp"
 
 namespace kvsim {
@@ -19,53 +20,14 @@ double tiled(double rows) { return tile_rows * std::ceil(rows / tile_rows); }
 // context-attention kernels of vLLM 0.19 on H100).
 constexpr double short_context_tokens = 680;
 
-// 4-bit weights are unpacked to 16 bits, so any GPU that computes in 16 bits takes them.
-double peak_flops(const GpuSpec& gpu, WeightDtype dtype) {
-  if (dtype == WeightDtype::fp8) return gpu.flops_fp8.value_or(0);
-  if (dtype == WeightDtype::int8) return gpu.flops_int8.value_or(0);
-  return gpu.flops_fp16;
-}
-
-bool computes_with(const GpuSpec& gpu, WeightDtype dtype) {
-  if (peak_flops(gpu, dtype) <= 0) return false;
-  if (gpu.dtypes.empty() || dtype == WeightDtype::int4) return true;
-  return std::find(gpu.dtypes.begin(), gpu.dtypes.end(), enum_name(dtype)) != gpu.dtypes.end();
-}
-
-void check_dtype(const GpuSpec& gpu, WeightDtype dtype) {
-  if (computes_with(gpu, dtype)) return;
-  std::string allowed;
-  std::string_view nearest;
-  double best = 1e9;
-  for (const auto& [value, name] : EnumNames<WeightDtype>::values) {
-    if (!computes_with(gpu, value)) continue;
-    allowed += (allowed.empty() ? "" : ", ") + std::string(name);
-    // Of equal distance in size, the wider: it loses nothing.
-    const double size = bytes_per_weight(value) - bytes_per_weight(dtype);
-    const double distance = size < 0 ? -size + 0.01 : size;
-    if (distance < best) {
-      best = distance;
-      nearest = name;
-    }
-  }
-  bad_field("weight_dtype", quoted(enum_name(dtype)),
-            "what gpu " + quoted(gpu.name) + " computes with: " + allowed +
-                " (nearest: " + std::string(nearest) + ")");
-}
-
 void check_context(const StepTimeContext& c) {
-  if (c.model == nullptr) {
-    bad_field("model", "null", "a model, which step_time \"roofline\" needs");
-  }
-  if (c.gpu == nullptr) bad_field("gpu", "null", "a GPU, which step_time \"roofline\" needs");
-  check_tensor_parallel(*c.model, c.tensor_parallel_size);
+  check_model_and_gpu(c, Roofline::kind);
   if (c.tensor_parallel_size > c.gpu->node_gpus) {
     bad_field("tensor_parallel_size", std::to_string(c.tensor_parallel_size),
               "1 to " + std::to_string(c.gpu->node_gpus) +
                   ", the GPUs that share a link in a node of " + quoted(c.gpu->name) +
                   " (its node_gpus)");
   }
-  check_dtype(*c.gpu, c.weight_dtype);
 }
 
 }  // namespace
