@@ -15,17 +15,28 @@ from kvsim.errors import ConfigError
 
 GPUS = {"h100_sxm": "h100-sxm", "h200_sxm": "h200", "rtxpro6000": "rtx-pro-6000"}
 DTYPES = {"fp8": "fp8", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
+KV_DTYPES = {"bfloat16": "bf16", "float16": "fp16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
 ALIASES = {
     "range_ratio": "length_range_ratio",
     "random_range_ratio": "length_range_ratio",
     "length_range": "length_range_ratio",
+    "length_ratio": "length_range_ratio",
     "async": "async_scheduling",
+    "async_sched": "async_scheduling",
+    "kv_cache": "kv_cache_dtype",
     "kv_dtype": "kv_cache_dtype",
     "prefix_caching": "enable_prefix_caching",
     "token_budget": "max_num_batched_tokens",
+    "max_batched_tokens": "max_num_batched_tokens",
     "prompts_per_unit_of_concurrency": "prompts_per_concurrency",
+    "num_prompts_per_concurrency": "prompts_per_concurrency",
+    "prompts_per_conc": "prompts_per_concurrency",
 }
-TEXTS = ("note", "notes", "source", "comment", "description")
+# What a file may say of itself; only text, so no condition is missed.
+TEXTS = (
+    "note", "notes", "source", "comment", "description", "provenance", "engine", "engine_version",
+    "backend", "backend_version", "vllm_version", "model", "system", "gpu",
+)  # fmt: skip
 NEEDED = ("model", "system", "precision", "tp", "isl", "osl", "concurrency", "ttft_ms", "tpot_ms")
 
 
@@ -125,7 +136,7 @@ def read_conditions(path: str | Path | None) -> Conditions:
     values: dict[str, Any] = {}
     for key, value in document.items():
         name = ALIASES.get(key, key)
-        if name in TEXTS:
+        if name in TEXTS and isinstance(value, str):
             continue
         if name not in known:
             raise ConfigError(
@@ -137,6 +148,8 @@ def read_conditions(path: str | Path | None) -> Conditions:
 
 def _checked(where: str, name: str, value: Any) -> Any:
     default = getattr(Conditions(), name)
+    if name == "kv_cache_dtype" and isinstance(value, str):
+        return KV_DTYPES.get(value.lower(), value.lower())
     if name == "length_range_ratio":
         pair = [value, 1.0] if isinstance(value, int | float) else value
         good = isinstance(pair, list) and len(pair) == 2

@@ -27,6 +27,10 @@ from kvsim.validate.conditions import (
 
 SEEDS = tuple(range(10))
 METRICS = ("ttft_ms", "tpot_ms", "e2e_ms")
+MEASURED = Path(__file__).parents[1] / "data" / "measured"
+OPEN_ROWS = MEASURED / "closed_loop_llama70b_fp8_h100_vllm.csv"
+OPEN_REQUESTS = MEASURED / "rtx-pro-6000_llama-3.1-8b_requests.csv"
+OPEN_META = MEASURED / "rtx-pro-6000_llama-3.1-8b_meta.json"
 REQUEST_COLUMNS = (
     "input_toks", "output_toks", "arrival_s", "ttft_from_queued_s", "e2e_from_queued_s", "tpot_ms",
 )  # fmt: skip
@@ -165,7 +169,9 @@ def _score_run(
 ) -> tuple[RowScore, list[dict[str, float]]]:
     measured = _latencies(run.ttft_ms, run.tpot_ms, run)
     by_seed = []
-    preemptions, blocks, warnings = [], 0, ()
+    preemptions: list[float] = []
+    blocks = 0
+    warnings: tuple[str, ...] = ()
     for seed in seeds:
         result = simulate({**scenario_of(run, conditions, seed), **changes})
         summary = result.summary
@@ -196,7 +202,7 @@ def _explain(score: RowScore, conditions: Conditions, seeds: Sequence[int]) -> R
 
 
 def score_rows(
-    rows: str | Path,
+    rows: str | Path = OPEN_ROWS,
     conditions: str | Path | None = None,
     *,
     seeds: Iterable[int] = SEEDS,
@@ -208,7 +214,8 @@ def score_rows(
     Parameters
     ----------
     rows : path
-        CSV with model, system, precision, tp, isl, osl, concurrency, ttft_ms, tpot_ms (and pp).
+        CSV with model, system, precision, tp, isl, osl, concurrency, ttft_ms, tpot_ms (and pp);
+        the packaged 45 open runs if left out.
     conditions : path, optional
         JSON object, see `kvsim.validate.conditions.Conditions`. None: those of the 45 open runs.
     seeds : iterable of int
@@ -227,6 +234,12 @@ def score_rows(
     ------
     ConfigError
         If a file lacks columns or has a value that it cannot have.
+
+    Examples
+    --------
+    >>> score = score_rows(seeds=[0])
+    >>> len(score.rows), score.mape["tpot_ms"] < 2.9
+    (45, True)
     """
     known = read_conditions(conditions)
     all_seeds = list(seeds)
@@ -245,9 +258,9 @@ def score_rows(
 
 
 def score_requests(
-    requests: str | Path,
-    meta: str | Path,
-    gpu: str,
+    requests: str | Path = OPEN_REQUESTS,
+    meta: str | Path = OPEN_META,
+    gpu: str = "rtx-pro-6000",
     *,
     step_time: Mapping[str, Any] | None = None,
 ) -> RequestScore:
@@ -259,7 +272,8 @@ def score_requests(
     Parameters
     ----------
     requests : path
-        CSV with input_toks, output_toks, arrival_s, ttft_from_queued_s, e2e_from_queued_s, tpot_ms.
+        CSV with input_toks, output_toks, arrival_s, ttft_from_queued_s, e2e_from_queued_s, tpot_ms;
+        the packaged run of Llama-3.1-8B if left out, and so for the next two.
     meta : path
         JSON with `engine_kwargs` (model, tensor_parallel_size, max_num_seqs, ...).
     gpu : str
@@ -275,6 +289,12 @@ def score_requests(
     ------
     ConfigError
         If a file lacks columns or keys.
+
+    Examples
+    --------
+    >>> score = score_requests()
+    >>> score.num_requests, score.mape["tpot_ms"] < 2.6
+    (300, True)
     """
     columns = _read_requests(requests)
     kwargs = _read_meta(meta)
