@@ -79,8 +79,10 @@ KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
                                    : Calibration::spec_sheet;
   const Host host = table ? host_with_tables : host_with_formulas;
   const double synchronous = c.async_scheduling ? 0 : synchronous_us_per_seq;
-  host_ns_ = 1e3 * p.host_us.value_or(host.us);
-  host_ns_per_entry_ = 1e3 * p.host_us_per_seq.value_or(host.us_per_seq + synchronous);
+  // Every stage has a host of its own that prepares its part of the step (assumed).
+  const double stage_ns = 1e3 * static_cast<double>(c.pipeline_parallel_size);
+  host_ns_ = stage_ns * p.host_us.value_or(host.us);
+  host_ns_per_entry_ = stage_ns * p.host_us_per_seq.value_or(host.us_per_seq + synchronous);
 
   const auto& decode = fitted::decode_attention;
   decode_launch_ns_ = layers * decode.launch_ns;

@@ -286,6 +286,7 @@ TEST(kernels, stages_send_activations) {
   const double bytes = 2.0 * 1024 * 8192;
   CHECK_NEAR(static_cast<double>(c.time().step(prompt(1024)).comm_ns - one),
              4252 + bytes / (0.6639 * 450e9) * 1e9, 2);
+  CHECK_EQ(c.time().step(prompt(1024)).host_ns, 2 * 1'225'000);
   // 4 x 4 GPUs are two nodes: one of three transfers crosses.
   c.stages = 4;
   CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "step_time.node_link_gb_per_s");
