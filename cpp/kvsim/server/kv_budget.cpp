@@ -53,7 +53,8 @@ std::string gb(double bytes) {
 }
 
 [[noreturn]] void fail_missing(const KvBudget& b, double needed_kv_bytes, const std::string& what,
-                               const std::string& model, const std::string& gpu, std::int64_t gpus) {
+                               const std::string& model, const std::string& gpu,
+                               std::int64_t gpus) {
   fail(ErrorKind::infeasible,
        what + ": " + gb(needed_kv_bytes - b.kv_bytes) + " GB a GPU are missing; of " +
            gb(b.memory_bytes) + " GB (gpu_memory_utilization) of " + gpu + ", the weights of " +

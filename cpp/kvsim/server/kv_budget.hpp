@@ -7,7 +7,8 @@
 
 namespace kvsim {
 
-// Per GPU, with pipeline stages one of the fullest stage. With an explicit num_gpu_blocks and no model the byte figures are 0.
+// Per GPU, with pipeline stages one of the fullest stage. With an explicit num_gpu_blocks and no
+// model the byte figures are 0.
 struct KvBudget {
   std::int64_t num_gpu_blocks = 0;  // vLLM keeps one of them as its null block
   std::int64_t usable_blocks = 0;

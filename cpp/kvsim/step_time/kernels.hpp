@@ -57,8 +57,9 @@ struct Kernels {
               {.unit = "us",
                .min = 0,
                .max = 1e9,
-               .doc = "Host time of a step on each pipeline stage that does not overlap with the GPU; "
-                      "null = fitted to 45 closed-loop runs of vLLM."}),
+               .doc =
+                   "Host time of a step on each pipeline stage that does not overlap with the GPU; "
+                   "null = fitted to 45 closed-loop runs of vLLM."}),
         field(
             "host_us_per_seq", &K::host_us_per_seq,
             {.unit = "us",

@@ -137,9 +137,8 @@ TEST(kv_budget, a_pipeline_stage_holds_its_layers_and_one_embedding) {
   // Layers that do not divide: the fullest of 3 stages has 27 of 80.
   const KvBudget three = compute_kv_budget({}, &model, &gpu, 4, WeightDtype::fp8, automatic, 3);
   CHECK_NEAR(three.kv_bytes_per_token, one.kv_bytes_per_token * 27 / 80, 0.1);
-  CHECK_THROWS_WITH(
-      compute_kv_budget({}, &model, &gpu, 1, WeightDtype::fp8, automatic, 81), kvsim::Error,
-      "pipeline_parallel_size: got 81; allowed: 1 to 80");
+  CHECK_THROWS_WITH(compute_kv_budget({}, &model, &gpu, 1, WeightDtype::fp8, automatic, 81),
+                    kvsim::Error, "pipeline_parallel_size: got 81; allowed: 1 to 80");
 }
 
 TEST(kv_budget, the_wall_of_70b_fp8_over_two_h100) {
