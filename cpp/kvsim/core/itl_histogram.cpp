@@ -98,6 +98,17 @@ void ItlHistogram::make_room() {
   }
 }
 
+void ItlHistogram::append_packed(std::span<const std::uint64_t> words) {
+  while (buffer_.capacity() - buffer_.size() < words.size()) {
+    if (buffer_.capacity() >= exact_limit) {
+      compact();
+    } else {
+      make_room();
+    }
+  }
+  buffer_.insert(buffer_.end(), words.begin(), words.end());
+}
+
 void ItlHistogram::add_large(Ns value_ns, std::uint64_t count) {
   if (value_ns < 0) {
     fail(ErrorKind::invariant, "a gap between tokens of " + std::to_string(value_ns) + " ns");

@@ -2,6 +2,7 @@
 // are as many entries as steps, not as tokens.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -42,6 +43,35 @@ class ItlHistogram {
 
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] bool exact() const;
+  // Gaps of steps that all have the same count: collected on the stack, appended in one go.
+  class Run {
+   public:
+    Run(ItlHistogram& all, std::uint64_t count) : all_(all), count_(count) {}
+    ~Run() { flush(); }
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+    void add(Ns value_ns) {
+      const auto value = static_cast<std::uint64_t>(value_ns);
+      if (((value >> value_bits) | (count_ >> count_bits)) != 0) [[unlikely]] {
+        all_.add(value_ns, count_);
+        return;
+      }
+      words_[size_++] = value << count_bits | count_;
+      if (size_ == words_.size()) flush();
+    }
+
+   private:
+    void flush() {
+      all_.append_packed({words_.data(), size_});
+      size_ = 0;
+    }
+    ItlHistogram& all_;
+    std::uint64_t count_;
+    std::size_t size_ = 0;
+    std::array<std::uint64_t, 128> words_;
+  };
+
   // NaN if nothing was added.
   [[nodiscard]] double mean_ns() const;
   [[nodiscard]] double std_ns(int ddof = 0) const;  // 0: population, 1: sample
@@ -67,6 +97,7 @@ class ItlHistogram {
 
   void make_room();
   void add_large(Ns value_ns, std::uint64_t count);
+  void append_packed(std::span<const std::uint64_t> words);  // as add() packs them
   // Empties the buffers into the sorted list or the bins. Const, as it changes nothing that shows.
   void compact() const;
   // Before anything is read: compacts if there may be too many distinct values, which must not wait
