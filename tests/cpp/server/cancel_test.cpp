@@ -18,12 +18,15 @@ ReplicaCase long_case() {
 
 TEST(cancel, a_raised_flag_ends_the_run_in_both_modes) {
   const volatile bool stop = true;
-  for (const Mode mode : {Mode::step, Mode::leap}) {
-    const Outcome run =
-        run_replica(long_case(), Pool::count, mode, Record::summary, {.stop = &stop});
-    REQUIRE(run.error.has_value());
-    CHECK_EQ(*run.error, ErrorKind::cancelled);
-    CHECK(run.totals.completed < 5000);
+  ReplicaCase c = long_case();
+  for (const bool async : {false, true}) {
+    c.engine.async_scheduling = async;
+    for (const Mode mode : {Mode::step, Mode::leap}) {
+      const Outcome run = run_replica(c, Pool::count, mode, Record::summary, {.stop = &stop});
+      REQUIRE(run.error.has_value());
+      CHECK_EQ(*run.error, ErrorKind::cancelled);
+      CHECK(run.totals.completed < 5000);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // How much the lazy path carries, and where it must hand over.
 
+#include <cstddef>
 #include <cstdint>
 
 #include "check.hpp"
@@ -55,6 +56,16 @@ TEST(leap, carries_decode_heavy_runs_with_prefix_caching_and_priority) {
   expect_mostly_lazy(decode_heavy(true, SchedulingPolicy::priority));
 }
 
+TEST(leap, carries_decode_heavy_runs_with_asynchronous_scheduling) {
+  for (const bool caching : {false, true}) {
+    for (const auto policy : {SchedulingPolicy::fcfs, SchedulingPolicy::priority}) {
+      ReplicaCase c = decode_heavy(caching, policy);
+      c.engine.async_scheduling = true;
+      expect_mostly_lazy(c);
+    }
+  }
+}
+
 TEST(leap, carries_runs_with_a_queue_that_waits_for_slots) {
   ReplicaCase c = decode_heavy(true, SchedulingPolicy::fcfs);
   c.engine.max_num_seqs = 16;
@@ -95,19 +106,32 @@ TEST(leap, an_output_longer_than_the_wheel) {
   CHECK_EQ(run.totals.max_used_blocks, (64 + outputs - 1 + 15) / 16);
 }
 
-// Two requests share the keys of their outputs and fill the same block in the same step; the block
-// of the one that runs first must be found. Publishing in another order shows in whose block a
-// third request takes.
+// In step 15 the first request's token fills block 4, and the second one's chunk, which continues
+// at token 79, fills it too: both publish the same key. The first runs first, so its block must be
+// the one that the third request hits.
 TEST(leap, publishers_of_one_key_in_one_step_keep_running_order) {
-  ReplicaCase c = small_case(400);
+  ReplicaCase c = small_case(100);
+  c.step_time = {.a_ns = 1000, .b_ns_per_token = 0, .c_ns_per_context_token = 0};
   c.engine.enable_prefix_caching = true;
-  for (const std::int32_t prompt : {40, 40, 40, 33}) c.add(0, prompt, 120);
-  c.add(140'000, 150, 4);
+  c.engine.long_prefill_token_threshold = 15;
+  c.add(0, 65, 60);
+  c.add(13'500, 200, 5);
+  c.add(17'500, 150, 5);
   c.share_prefix(9);
   const Outcome leap = run_replica(c, Pool::blocks, Mode::leap, Record::all);
   const Outcome step = run_replica(c, Pool::blocks, Mode::step, Record::all);
   CHECK_EQ(first_difference(leap, step), "");
-  CHECK(leap.requests.cached_tokens[4] > 64);
+  const auto scheduled_at = [&step](std::int32_t request, std::int32_t computed) {
+    std::int32_t at = -1;
+    for (std::size_t i = 0; i < step.entries.step.size(); ++i) {
+      const bool it = step.entries.request[i] == request && step.entries.computed[i] == computed;
+      if (it) at = step.entries.step[i];
+    }
+    return at;
+  };
+  CHECK_EQ(scheduled_at(0, 79), 15);
+  CHECK_EQ(scheduled_at(1, 79), 15);
+  CHECK(leap.requests.cached_tokens[2] >= 80);
 }
 
 // The second request lacks one block as long as the first one's last block is not full: each block

@@ -75,6 +75,30 @@ TEST(livelock, equal_priority_and_arrival_restart_each_other) {
   CHECK(ends());
 }
 
+// The rules for batches in flight, 8.8.
+TEST(livelock, ties_restart_each_other_with_batches_in_flight_too) {
+  for (const std::int64_t stages : {1, 2}) {
+    ReplicaCase c = small_case(40);
+    c.engine.scheduling_policy = SchedulingPolicy::priority;
+    c.engine.scheduler_reserve_full_isl = false;
+    c.engine.long_prefill_token_threshold = 16;
+    c.engine.async_scheduling = true;
+    c.pipeline_parallel_size = stages;
+    c.add(1000, 600, 5, 1);
+    c.add(1000, 600, 5, 1);
+    expect_livelock(c, "requests 0, 1 preempt each other for ever with 40 usable blocks");
+  }
+}
+
+TEST(livelock, a_prompt_larger_than_the_pool_with_batches_in_flight) {
+  ReplicaCase c = small_case(10);
+  c.engine.async_scheduling = true;
+  c.add(0, 100, 10);
+  c.add(50, 161, 5);
+  c.add(60, 10, 5);
+  expect_livelock(c, "request 1 (161 tokens, 11 blocks) is at the head of the waiting queue");
+}
+
 TEST(livelock, is_found_with_steps_that_last_no_time) {
   ReplicaCase c = small_case(10);
   c.step_time = {.a_ns = 0, .b_ns_per_token = 0, .c_ns_per_context_token = 0};

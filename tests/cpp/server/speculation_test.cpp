@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "check.hpp"
+#include "kvsim/scheduler/spec_law.hpp"
+#include "server/replica_run.hpp"
+
+namespace {
+
+using kvsim::Mode;
+using kvsim::Record;
+using kvsim::SpecMethod;
+using namespace kvsim_test;
+
+ReplicaCase speculating(SpecMethod method, std::int64_t drafts) {
+  ReplicaCase c = small_case(200);
+  c.engine.spec_method = method;
+  c.engine.num_spec_tokens = drafts;
+  c.engine.spec_seed = 11;
+  return c;
+}
+
+struct Tally {
+  std::int64_t steps = 0, drafts = 0, accepted = 0, scheduled = 0;
+};
+
+// What the law gives request 0 alone: a prompt of p tokens, then steps of 1 + drafts tokens. Like
+// kvsim, it counts drafts whose tokens were cut at the stop as scheduled, not as accepted.
+Tally by_the_law(const ReplicaCase& c, bool ngram) {
+  const std::int64_t k = c.engine.num_spec_tokens;
+  const auto draw = [&](std::uint64_t salt, std::int64_t outputs) -> std::int64_t {
+    return kvsim::spec_draw(c.engine.spec_seed, salt, 0, static_cast<std::uint64_t>(outputs), k);
+  };
+  Tally tally{.steps = 1, .scheduled = c.requests.prompt_tokens[0]};
+  std::int64_t outputs = 1;
+  while (outputs < c.requests.output_tokens[0]) {
+    const std::int64_t drafts = ngram ? draw(kvsim::salt_propose, outputs) : k;
+    const std::int64_t accepted = std::min(drafts, draw(kvsim::salt_accept, outputs));
+    const std::int64_t kept = std::min(accepted + 1, c.requests.output_tokens[0] - outputs);
+    tally.accepted += std::min(accepted, kept);
+    tally.drafts += drafts;
+    tally.scheduled += 1 + drafts;
+    ++tally.steps;
+    outputs += kept;
+  }
+  return tally;
+}
+
+TEST(speculation, a_lone_request_follows_the_law) {
+  for (const SpecMethod method : {SpecMethod::ngram, SpecMethod::draft_model}) {
+    for (const std::int64_t drafts : {1, 3, 8}) {
+      ReplicaCase c = speculating(method, drafts);
+      c.add(0, 100, 300);
+      const Tally law = by_the_law(c, method == SpecMethod::ngram);
+      const Outcome run = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+      CHECK_EQ(run.totals.steps, law.steps);
+      CHECK_EQ(run.totals.draft_tokens, law.drafts);
+      CHECK_EQ(run.totals.accepted_tokens, law.accepted);
+      CHECK_EQ(run.totals.scheduled_tokens, law.scheduled);
+      CHECK_EQ(run.totals.output_tokens, 300);
+      CHECK(run.totals.steps < 300);
+    }
+  }
+}
+
+TEST(speculation, tokens_beyond_the_stop_are_discarded) {
+  for (std::int32_t outputs = 1; outputs < 40; ++outputs) {
+    ReplicaCase c = speculating(SpecMethod::draft_model, 8);
+    c.engine.max_model_len = 64;
+    c.add(0, 33, outputs);
+    const Outcome run = run_replica(c, Pool::blocks, Mode::step, Record::all);
+    CHECK_EQ(run.requests.output_tokens[0], std::min(outputs, 31));
+    CHECK_EQ(run.steps.free_blocks_end.back(), 200);
+  }
+}
+
+TEST(speculation, of_a_draft_model_reserves_slots_ahead) {
+  // 31 tokens and 1 + 4 more need a third block at once, with n-grams only what is scheduled does.
+  for (const auto& [method, blocks] :
+       {std::pair{SpecMethod::draft_model, 3}, std::pair{SpecMethod::ngram, 2}}) {
+    ReplicaCase c = speculating(method, 4);
+    c.add(0, 31, 5);
+    const Outcome run = run_replica(c, Pool::blocks, Mode::step, Record::steps);
+    CHECK_EQ(200 - run.steps.free_blocks_scheduled[0], blocks);
+  }
+}
+
+TEST(speculation, is_stepped_and_gives_the_same_with_leaping_asked_for) {
+  ReplicaCase c = speculating(SpecMethod::ngram, 3);
+  for (std::int32_t i = 0; i < 40; ++i) c.add(i * 3000, 20 + 5 * i, 40 + i);
+  const Outcome leap = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+  const Outcome step = run_replica(c, Pool::blocks, Mode::step, Record::all);
+  CHECK_EQ(first_difference(leap, step), "");
+  CHECK_EQ(leap.totals.lazy_steps, 0);
+}
+
+}  // namespace

@@ -1,0 +1,201 @@
+"""Small wrong edits of the scheduler, one at a time: each must make the recorded cases fail.
+
+What the recordings do not pin must at least fail against the reference that is written from the
+rules (tests/cpp/scheduler/reference_rules.hpp).
+"""
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from codebase import ROOT, Source
+
+ENGINE = ROOT / "cpp"
+TESTS = ROOT / "tests" / "cpp"
+COMPILER = [
+    *os.environ.get("CXX", "c++").split(),
+    "-std=c++20", "-O1", "-ffp-contract=off", f'-DKVSIM_SOURCE_DIR="{ROOT}"', '-DKVSIM_VERSION="0"',
+]  # fmt: skip
+# The replays of the recorded cases and of random ones.
+REPLAYER = (
+    "main.cpp",
+    "scheduler/reference_scheduler.cpp",
+    "server/differential_test.cpp",
+    "server/golden_test.cpp",
+    "server/laws.cpp",
+    "server/random_case.cpp",
+    "server/replica_run.cpp",
+)
+RECORDED, RULES = "golden", "differential.engine_follows_the_rules"
+SECONDS = 300  # of a mutant's run; the unmodified engine needs a few
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """Every `old` in a file of cpp/kvsim becomes `new`; `caught_by` are the tests that notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: str = RECORDED
+
+
+DEFINITION, STATE = "scheduler/definition.hpp", "scheduler/state.hpp"
+POOL, LAZY, LEAP = "kv/block_pool.hpp", "scheduler/lazy.hpp", "server/replica_leap.hpp"
+
+MUTANTS = (
+    Mutant("unkeyed blocks go to the back of the free queue", POOL,
+           "stack_[stack_size_++] = table[j];", "push_keyed(table[j]);"),
+    Mutant("a table is freed from its first block to its last", POOL,
+           "for (std::int64_t j = published; j < blocks; ++j)",
+           "for (std::int64_t j = blocks - 1; j >= published; --j)"),
+    Mutant("a lookup may hit all known tokens", STATE,
+           "(s.known - 1) / cfg.block_size", "s.known / cfg.block_size"),
+    Mutant("hit blocks in the free queue are not counted", STATE,
+           "if (!pool.in_use(block)) ++evictable;", ""),
+    Mutant("only the prompt is reserved, not regenerated outputs", STATE,
+           "blocks_for(std::min<std::int64_t>(s.known, cfg.max_model_len))",
+           "blocks_for(std::min<std::int64_t>(s.prompt, cfg.max_model_len))"),
+    Mutant("the threshold also cuts a lone request", STATE,
+           "threshold = eligible > 1 ? cfg.threshold : 0;", "threshold = cfg.threshold;"),
+    Mutant("padding is bounded one token too early", STATE,
+           "h + (1 + k) + 1 <= cfg.max_model_len", "h + (1 + k) + 1 < cfg.max_model_len", RULES),
+    Mutant("the watermark is a share of the usable blocks", "scheduler/config.cpp",
+           "static_cast<double>(num_gpu_blocks)", "static_cast<double>(num_gpu_blocks - 1)"),
+    Mutant("a preempted request goes to the back of the queue", "scheduler/waiting_queue.hpp",
+           "front_.push_back(e.id);", "fifo_.push_back(e.id);"),
+    Mutant("first come, first served preempts the first", DEFINITION,
+           "? pick_by_priority() : s_.running.back();\n      if (s_.cfg.priority) {",
+           "? pick_by_priority() : s_.running.front();\n      if (true) {"),
+    Mutant("among equal priorities the last is preempted", DEFINITION,
+           "s_.ledger->arrival_ns(r) > s_.ledger->arrival_ns(worst)",
+           "s_.ledger->arrival_ns(r) >= s_.ledger->arrival_ns(worst)"),
+    Mutant("admission goes on after a preemption", DEFINITION,
+           "if (s_.preempted.empty()) {\n      if constexpr", "if (true) {\n      if constexpr"),
+    Mutant("a cancelled plan keeps its budget", DEFINITION,
+           "B_ += planned->tokens;", "", RULES),
+    Mutant("blocks are published when computed, not when allocated", DEFINITION,
+           "s_.publish(r, q, q.computed + n);", "s_.publish(r, q, q.computed);"),
+    Mutant("no slots are reserved for a draft model", DEFINITION,
+           "q.computed + n + s_.cfg.lookahead", "q.computed + n"),
+    Mutant("accepted drafts are not published at once", DEFINITION,
+           "s_.publish(e.id, q, q.computed);\n    if (q.known < q.limit) {",
+           "if (q.known < q.limit) {"),
+    Mutant("an admitted prompt does not start the prefill interval anew", DEFINITION,
+           "s_.carried || s_.admitted_prefill) s_.last", "s_.carried) s_.last"),
+    Mutant("a lazy decode asks for its block one step late", LAZY,
+           "insert_ordered(takers_[bucket(-c)]", "insert_ordered(takers_[bucket(1 - c)]"),
+    Mutant("a lazy decode finishes one step late", LAZY,
+           "step_ + (q.limit - 1 - c)", "step_ + (q.limit - c)"),
+    Mutant("lazy requests finish in the order of the wheel", LEAP,
+           "if (finished_.size() > 1) std::sort(finished_.begin(), finished_.end());", ""),
+    Mutant("chunks publish before the decodes in front of them", LEAP,
+           "if (!published) lazy_.publish_blocks();\n      published = true;", "", RULES),
+    Mutant("a leap passes by a block that the head of the queue could hit", LEAP,
+           "|| (head_waits && lazy_.publishes_next())", ""),
+    Mutant("output that was in flight at a preemption counts as new", STATE,
+           "= f.stale = f.in_flight;", "= f.in_flight;"),
+    Mutant("the last token in flight is not anticipated", DEFINITION,
+           "return last || calls_ < f.not_before;", "return calls_ < f.not_before;"),
+    Mutant("batches of a pipeline do not take turns", DEFINITION,
+           "return last || calls_ < f.not_before;", "return last;"),
+)  # fmt: skip
+
+
+def includes(source: Path) -> set[str]:
+    """Return the project's headers that a source includes, directly or not."""
+    found: set[str] = set()
+    todo = [source]
+    while todo:
+        file = todo.pop()
+        for name in Source(file, file.name).includes:
+            paths = [path for root in (ENGINE, TESTS) if (path := root / name).exists()]
+            if name not in found and paths:
+                found.add(name)
+                todo += paths
+    return found
+
+
+class Workshop:
+    """Objects of the unmodified engine and replayer, and how to build a variant from them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # simulate.cpp only picks template instances, which replica_run.cpp has of its own.
+        engine = [s for s in ENGINE.glob("kvsim/**/*.cpp") if s.name != "simulate.cpp"]
+        self.sources = sorted(engine) + [TESTS / name for name in REPLAYER]
+        self.uses = {source: includes(source) for source in self.sources}
+
+    def object_of(self, source: Path, folder: Path) -> Path:
+        return folder / f"{source.relative_to(ROOT).as_posix().replace('/', '_')}.o"
+
+    def compile(self, source: Path, engine: Path, out: Path) -> None:
+        subprocess.run(
+            [*COMPILER, f"-I{engine}", f"-I{TESTS}", "-c", str(source), "-o", str(out)], check=True
+        )
+
+    def prepare(self) -> None:
+        """Compile the unmodified engine."""
+        with ThreadPoolExecutor(2) as pool:
+            jobs = [
+                pool.submit(self.compile, s, ENGINE, self.object_of(s, self.folder))
+                for s in self.sources
+            ]
+            for job in jobs:
+                job.result()
+
+    def build(self, folder: Path, edited: str | None) -> Path:
+        """Link the replayer; what depends on the edited file comes from folder/cpp."""
+        objects = []
+        for source in self.sources:
+            own = source.relative_to(ENGINE).as_posix() if ENGINE in source.parents else ""
+            if edited is None or (edited != own and edited not in self.uses[source]):
+                objects.append(self.object_of(source, self.folder))
+                continue
+            objects.append(self.object_of(source, folder))
+            variant = folder / "cpp" / own if own else source
+            self.compile(variant, folder / "cpp", objects[-1])
+        program = folder / "replay"
+        subprocess.run([*COMPILER, *map(str, objects), "-o", str(program)], check=True)
+        return program
+
+    def passes(self, program: Path, tests: str) -> bool:
+        try:
+            done = subprocess.run(
+                [str(program), tests], capture_output=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return False  # it lost its way
+        return done.returncode == 0
+
+    def survives(self, mutant: Mutant) -> str:
+        """Return what is wrong with a mutant, empty if it is caught as expected."""
+        folder = self.folder / mutant.name.replace(" ", "_")
+        shutil.copytree(ENGINE / "kvsim", folder / "cpp" / "kvsim")
+        file = folder / "cpp" / "kvsim" / mutant.file
+        text = file.read_text()
+        if mutant.old not in text:
+            return f"{mutant.name}: {mutant.file} has no {mutant.old!r} any more"
+        file.write_text(text.replace(mutant.old, mutant.new))
+        program = self.build(folder, f"kvsim/{mutant.file}")
+        caught = not self.passes(program, mutant.caught_by)
+        shutil.rmtree(folder)
+        return "" if caught else f"{mutant.name}: {mutant.caught_by} passes"
+
+
+@pytest.mark.full
+def test_every_mutant_is_caught(tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path)
+    workshop.prepare()
+    unmodified = workshop.build(tmp_path, None)
+    assert workshop.passes(unmodified, RECORDED)
+    assert workshop.passes(unmodified, RULES)
+    with ThreadPoolExecutor(2) as pool:
+        survivors = [wrong for wrong in pool.map(workshop.survives, MUTANTS) if wrong]
+    assert survivors == []
