@@ -104,11 +104,11 @@ void complete_columns(RequestColumns& c, const RequestTable& t, const FrontEnd& 
       c.finish_reason[r] = static_cast<std::uint8_t>(FinishReason::stop);
     }
   }
+  if (!waterfall && front_end.none()) return;
+  for (const std::int32_t p : t.prompt_tokens) c.frontend_ns.push_back(front_end.delay(p));
   if (!waterfall) return;
-  c.frontend_ns.resize(t.prompt_tokens.size());
   c.queue_ns.resize(t.prompt_tokens.size());
   for (std::size_t r = 0; r < c.queue_ns.size(); ++r) {
-    c.frontend_ns[r] = front_end.delay(t.prompt_tokens[r]);
     c.queue_ns[r] = c.scheduled_ns[r] - c.arrival_ns[r] - c.frontend_ns[r];
   }
 }

@@ -144,8 +144,8 @@ class Result:
 
         Stored: arrival_ns, scheduled_ns, first_token_ns, finish_ns, prompt_tokens, output_tokens,
         num_preemptions, cached_tokens, finish_reason (0 length, 1 stop) and, with
-        `record_waterfall`, queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns and
-        redo_ns, which add up to finish_ns - arrival_ns exactly.
+        `record_waterfall`, frontend_ns, queue_ns, host_ns, compute_ns, hbm_ns, comm_ns,
+        preempted_ns, redo_ns and bubble_ns, which add up to finish_ns - arrival_ns exactly.
         Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
         """
         return self._table("requests", _REQUESTS, "record is 'summary'")
@@ -367,7 +367,7 @@ def _tpot(c: Columns) -> Array:
 
 
 _REQUESTS = {
-    "queue_ns": lambda c: c["scheduled_ns"] - c["arrival_ns"],
+    "queue_ns": lambda c: c["scheduled_ns"] - c["arrival_ns"] - c.get("frontend_ns", 0),
     "ttft_ns": lambda c: c["first_token_ns"] - c["arrival_ns"],
     "tpot_ns": _tpot,
     "e2e_ns": lambda c: c["finish_ns"] - c["arrival_ns"],

@@ -39,6 +39,11 @@ struct Limits {
   }
 };
 
+// The column is empty if the scenario has no front end.
+Ns frontend_ns(const RequestColumns& q, std::size_t r) {
+  return q.frontend_ns.empty() ? 0 : q.frontend_ns[r];
+}
+
 Latencies latencies(const RequestColumns& q, const Slo& slo) {
   const std::size_t n = q.arrival_ns.size();
   const Limits limits(slo);
@@ -51,7 +56,7 @@ Latencies latencies(const RequestColumns& q, const Slo& slo) {
   for (std::size_t r = 0; r < n; ++r) {
     l.ttft[r] = q.first_token_ns[r] - q.arrival_ns[r];
     l.e2e[r] = q.finish_ns[r] - q.arrival_ns[r];
-    l.queue[r] = q.scheduled_ns[r] - q.arrival_ns[r];
+    l.queue[r] = q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
     double tpot = 0;
     if (q.output_tokens[r] > 1) {
       tpot = as_double(q.finish_ns[r] - q.first_token_ns[r]) / as_double(q.output_tokens[r] - 1);
@@ -169,6 +174,7 @@ std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const
   w.put("offered_rate_per_s", offered_rate(q.arrival_ns));
   w.put("achieved_rate_per_s", rate);
   put_load(w, t, duration_ns);
+  w.put("mean_frontend_ms", q.frontend_ns.empty() ? 0 : mean_ms(q.frontend_ns));
   w.put("mean_queue_ms", mean_ms(l.queue));
   w.put("p99_queue_ms",
         l.queue.empty()
