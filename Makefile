@@ -18,7 +18,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot \
-  lint format standalone wasm aarch64 stubs clean
+  lint tidy format standalone wasm aarch64 stubs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,10 @@ test-full: build standalone wasm aarch64 ## what takes longer: WebAssembly, aarc
 
 lint: build $(VENV)/.dev ## ruff, mypy, clang-format, include rules, generated files
 	$(PY) -m pytest -q -n $(JOBS) tests/python/test_codebase --benchmark-disable
+
+tidy: build test-cpp $(VENV)/.dev ## clang-tidy over the engine, the runner and the bindings (minutes)
+	@ls cpp/kvsim/*.cpp cpp/kvsim/*/*.cpp cpp/runner/*.cpp | xargs -n 4 -P $(JOBS) $(BIN)/clang-tidy --quiet -p $(BUILD)/check
+	@ls cpp/bindings/*.cpp | xargs -n 4 -P $(JOBS) $(BIN)/clang-tidy --quiet -p $(BUILD)/native
 
 format: $(VENV)/.dev ## format Python and C++
 	@$(BIN)/ruff check --fix --quiet . || true

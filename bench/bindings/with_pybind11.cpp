@@ -10,9 +10,9 @@ PYBIND11_MODULE(with_pybind11, m) {
       .def_property_readonly("completed", [](const kvsim::Result& r) { return r.totals.completed; })
       .def_property_readonly("finish_ns", [](py::object self) {
         const auto& column = self.cast<const kvsim::Result&>().requests.finish_ns;
-        py::array_t<std::int64_t> array(static_cast<py::ssize_t>(column.size()), column.data(),
-                                        self);
-        array.attr("setflags")(py::arg("write") = false);
+        py::array array(py::dtype::of<std::int64_t>(), {column.size()}, {sizeof(std::int64_t)},
+                        column.data(), self);
+        py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
         return array;
       });
   m.def("simulate_tiny", &kvsim_bench::simulate_tiny, py::arg("num_requests"),
