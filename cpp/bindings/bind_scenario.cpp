@@ -87,7 +87,10 @@ Scenario read_scenario(std::string_view text) {
                     ", what this version of kvsim knows (a newer one wrote this)");
     }
   }
-  return from_json<Scenario>(value);
+  auto scenario = from_json<Scenario>(value);
+  // Reading checks what is written; a workload that is not must be valid as well.
+  scenario.workload.validate("workload");
+  return scenario;
 }
 
 void bind_scenario(py::module_& m) {

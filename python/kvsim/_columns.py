@@ -20,6 +20,7 @@ class Columns(Mapping[str, Array]):
 
     Examples
     --------
+    >>> import numpy as np
     >>> table = Columns("requests", {"a_ns": np.array([1, 2])}, {"b_ns": lambda c: 2 * c["a_ns"]})
     >>> list(table), len(table)
     (['a_ns', 'b_ns'], 2)

@@ -253,7 +253,7 @@ def frontier(
     ... }
     >>> result = kvsim.frontier(base, num_points=8)
     >>> round(result.capacity_per_s, 1)
-    48.9
+    49.1
     """
     backlogged = backlog_patch(json.loads(canonical(base)))
     if isinstance(num_points, bool) or not isinstance(num_points, int) or num_points < 3:
@@ -321,7 +321,7 @@ def _shares(num_points: int) -> Floats:
     Examples
     --------
     >>> _shares(6).round(2).tolist()
-    [0.02, 0.35, 0.68, 0.82, 0.95, 1.08]
+    [0.02, 0.35, 0.68, 0.81, 0.95, 1.08]
     """
     knots = np.array([0, 0.4, 1])
     at = np.interp(np.linspace(0, 1, num_points), knots, [_LOWEST, 0.68, _HIGHEST])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def paths() -> dict[str, FieldAbout]:
     --------
     >>> about = paths()["workload.arrivals.rate_per_s"]
     >>> about.unit, about.allowed, about.kinds
-    ('1/s', 'above 0 up to 1e+09', ('poisson', 'gamma', 'deterministic', 'trace'))
+    ('1/s', 'above 0 up to 1000000000', ('poisson', 'gamma', 'deterministic', 'trace'))
     """
     structs = {s["name"]: s for s in schema()["structs"]}
     found: dict[str, FieldAbout] = {}
@@ -85,8 +86,11 @@ def _walk(
         nullable = inner["type"] == "optional"
         if nullable:
             inner = inner["of"]
-        earlier = found[path].kinds if path in found else ()
         default = field["default"]
+        if path in found:
+            # The same field of another kind; the first one's description stands for both.
+            found[path] = dataclasses.replace(found[path], kinds=(*found[path].kinds, *kinds))
+            continue
         found[path] = FieldAbout(
             path=path,
             type=_TYPES[inner["type"]],
@@ -94,7 +98,7 @@ def _walk(
             doc=field["doc"],
             default=default.get("kind") if isinstance(default, dict) else default,
             allowed=_allowed(field, inner),
-            kinds=(*earlier, *kinds),
+            kinds=kinds,
             nullable=nullable,
         )
         if inner["type"] in ("struct", "name_or_struct"):
@@ -116,7 +120,12 @@ def _allowed(field: dict[str, Any], inner: dict[str, Any]) -> str:
         return ", ".join(inner["kinds"])
     parts = []
     if field["min"] is not None:
-        parts.append(f"{'above' if field['exclusive_min'] else 'from'} {field['min']:g}")
+        parts.append(f"{'above' if field['exclusive_min'] else 'from'} {_number(field['min'])}")
     if field["max"] is not None:
-        parts.append(f"up to {field['max']:g}")
+        parts.append(f"up to {_number(field['max'])}")
     return " ".join(parts)
+
+
+def _number(bound: float) -> str:
+    whole = float(bound).is_integer() and abs(bound) < 1e10
+    return str(int(bound)) if whole else f"{bound:g}"

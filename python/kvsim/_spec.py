@@ -144,23 +144,27 @@ class Spec(Encodable):
         Examples
         --------
         >>> import kvsim
-        >>> scenario = kvsim.Scenario(seed=1).replace({"engine.max_num_seqs": 64}, seed=2)
-        >>> scenario
-        Scenario(engine=Engine(max_num_seqs=64), seed=2)
+        >>> scenario = kvsim.Scenario(workload=kvsim.Workload(num_requests=9), seed=1)
+        >>> scenario.replace({"engine.max_num_seqs": 64}, seed=2)
+        Scenario(engine=Engine(max_num_seqs=64), workload=Workload(num_requests=9), seed=2)
         """
         own: dict[str, Any] = {name: getattr(self, name) for name in self._defaults}
+        inner: dict[str, dict[str, Any]] = {}
         for path, value in {**(changes or {}), **named}.items():
             name, _, rest = path.partition(".")
             if name not in own:
                 raise ConfigError(f"{path}: no field of {self._type}{nearest(name, own)}")
-            if not rest:
-                own[name] = value
-            elif isinstance(own[name], Spec):
-                own[name] = own[name].replace({rest: value})
+            if rest:
+                inner.setdefault(name, {})[rest] = value
             else:
-                raise ConfigError(
-                    f"{path}: {name} is {own[name]!r}, which has no fields to replace"
-                )
+                own[name] = value
+        # Together, as one change may be wrong without the other.
+        for name, values in inner.items():
+            part = self._rules[name](own[name]) if name in self._rules else own[name]
+            if not isinstance(part, Spec):
+                path = f"{name}.{next(iter(values))}"
+                raise ConfigError(f"{path}: {name} is {part!r}, which has no fields to replace")
+            own[name] = part.replace(values)
         return type(self)(**own)
 
 

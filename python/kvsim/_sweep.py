@@ -142,11 +142,10 @@ def check_path(path: Any, where: str) -> None:
     known = paths()
     if path in known:
         return
-    close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.5)
-    if not close:
-        # The last component alone may tell what was meant.
-        last = str(path).rpartition(".")[2]
-        close = [p for p in known if p.rpartition(".")[2] == last][:3]
+    # The last component alone may tell what was meant.
+    last = str(path).rpartition(".")[2]
+    close = [p for p in known if p.rpartition(".")[2] == last][:3]
+    close = close or difflib.get_close_matches(str(path), known, n=3, cutoff=0.5)
     guess = f"did you mean {' or '.join(map(repr, close))}?" if close else "see `kvsim fields`"
     raise ConfigError(f"{where}: got unknown path {path!r}; {guess}")
 

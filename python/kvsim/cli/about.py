@@ -109,7 +109,7 @@ def fields(
         [
             f.path, f.type + (" or null" if f.nullable else ""), f.unit,
             "null" if f.default is None else json.dumps(f.default), f.allowed,
-            f.doc + (f" [{', '.join(f.kinds)}]" if f.kinds else ""),
+            f.doc + (f" (of: {', '.join(f.kinds)})" if f.kinds else ""),
         ]
         for f in found
     )  # fmt: skip

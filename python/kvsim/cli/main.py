@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kvsim.errors import ConfigError, KvsimError, SweepInterrupted
 
@@ -28,14 +29,34 @@ def app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     application.callback(invoke_without_command=True)(about.version_option)
-    application.command("run")(runs.run)
-    application.command("sweep")(runs.sweep)
-    application.command("frontier")(runs.frontier)
-    application.command("catalog")(about.catalog)
-    application.command("fields")(about.fields)
-    application.command("verify-vllm")(verify.verify_vllm)
-    application.command("demo")(demo.demo)
+    for name, command in (
+        ("run", runs.run),
+        ("sweep", runs.sweep),
+        ("frontier", runs.frontier),
+        ("catalog", about.catalog),
+        ("fields", about.fields),
+        ("verify-vllm", verify.verify_vllm),
+        ("demo", demo.demo),
+    ):
+        application.command(name)(_guarded(command))
     return application
+
+
+class _InterruptedError(Exception):
+    """Ctrl-C on its way through typer, which would swallow a KeyboardInterrupt and its text."""
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except SweepInterrupted as error:
+            raise _InterruptedError(str(error).replace("; see .result", "")) from None
+        except KeyboardInterrupt:
+            raise _InterruptedError("interrupted") from None
+
+    return guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -64,8 +85,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         # A command that leaves with typer.Exit makes its code the value of the call.
         returned = app()(args=arguments, prog_name="kvsim", standalone_mode=False)
         return returned if isinstance(returned, int) else 0
-    except SweepInterrupted as error:
-        return _fail(str(error).replace("; see .result", ""), 130)
+    except _InterruptedError as error:
+        return _fail(str(error), 130)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except ConfigError as error:

@@ -150,13 +150,14 @@ def number(value: float | int | str | bool | None, digits: int = 4) -> str:
 def table(title: str, headers: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     """Return a table whose columns, the first excepted, are aligned to the right."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     out = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for index, header in enumerate(headers):
         out.add_column(header, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        out.add_row(*row)
+        out.add_row(*map(escape, row))
     return out
 
 

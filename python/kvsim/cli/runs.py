@@ -17,7 +17,7 @@ from kvsim.cli.options import (
     read_scenario,
     table,
 )
-from kvsim.errors import ConfigError
+from kvsim.errors import ConfigError, SweepInterrupted
 
 Scenario = Annotated[
     str, typer.Argument(help="Scenario as JSON (fields: kvsim fields); - is standard input.")
@@ -40,6 +40,8 @@ _SHOWN = (
                "total_token_throughput", "request_goodput")),
     ("load", ("utilization", "mean_running", "max_running", "mean_waiting", "max_waiting",
               "mean_kv_use", "max_kv_use", "preemptions", "prefix_hit_rate")),
+    ("a request's time", ("mean_queue_ms", "mean_host_ms", "mean_compute_ms", "mean_hbm_ms",
+                          "mean_comm_ms", "mean_preempted_ms", "mean_redo_ms", "mean_bubble_ms")),
 )  # fmt: skip
 _PARTS = ("mean", "p50", "p90", "p95", "p99", "p99.9")
 _LATENCIES = (
@@ -145,10 +147,14 @@ def sweep(
         if path in axes:
             raise ConfigError(f"--axis: got {path!r} twice; allowed: once")
         axes[path] = values
-    result = kvsim.sweep(
-        read_scenario(scenario, changes or []), axes, threads=threads, deadline_s=deadline,
-        progress=progress(quiet),
-    )  # fmt: skip
+    interrupted: SweepInterrupted | None = None
+    try:
+        result = kvsim.sweep(
+            read_scenario(scenario, changes or []), axes, threads=threads, deadline_s=deadline,
+            progress=progress(quiet),
+        )  # fmt: skip
+    except SweepInterrupted as error:
+        interrupted, result = error, error.result
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         result.to_csv(out)
@@ -158,6 +164,8 @@ def sweep(
         _show_sweep(result, axes, [name.strip() for name in figures.split(",")])
         if out is not None:
             print(out)
+    if interrupted is not None:
+        raise interrupted
     if result.unfinished:
         raise typer.Exit(1)
 

@@ -167,11 +167,11 @@ def rate(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """Return a number as a reader writes it.
+    r"""Return a number as a reader writes it.
 
     Examples
     --------
     >>> plain(0.05), plain(20.0), plain(15000.0)
-    ('0.05', '20', '15 000')
+    ('0.05', '20', '15\xa0000')
     """
     return f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if value >= 1 else f"{value:g}"

@@ -1,0 +1,233 @@
+"""The command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kvsim
+from kvsim.cli import main
+from kvsim.cli.options import parse_axis, parse_values, set_path
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SCENARIO: dict[str, Any] = {
+    "engine": {"num_gpu_blocks": 500, "max_model_len": 4096},
+    "step_time": {"kind": "affine"},
+    "workload": {"num_requests": 40},
+}
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> str:
+    path = tmp_path / "scenario.json"
+    path.write_text(json.dumps(SCENARIO))
+    return str(path)
+
+
+class Run:
+    """What a command printed, and its exit code."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        self.code = left.value.code
+        self.out, self.err = capsys.readouterr()
+
+
+def test_run_prints_tables(capsys: pytest.CaptureFixture[str], scenario: str) -> None:
+    run = Run(capsys, "run", scenario)
+    assert run.code == 0
+    for text in ("status ok", "time to first token", "p99.9", "request_throughput", "KV pool 500"):
+        assert text in run.out
+    assert run.err == ""
+
+
+def test_run_prints_json(capsys: pytest.CaptureFixture[str], scenario: str) -> None:
+    run = Run(capsys, "run", scenario, "--json", "--set", "seed=7", "--set", "record=summary")
+    parsed = json.loads(run.out)
+    expected = kvsim.simulate({**SCENARIO, "seed": 7, "record": "summary"})
+    assert parsed == json.loads(expected.to_json())
+
+
+def test_run_writes_files(
+    capsys: pytest.CaptureFixture[str], scenario: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "deep" / "out"
+    run = Run(capsys, "run", scenario, "--out", str(out), "--set", "record=steps")
+    files = sorted(p.name for p in out.iterdir())
+    assert files == ["requests.csv", "result.json", "steps.csv"]
+    assert all(str(out / name) in run.out for name in files)
+    header, first, *_ = (out / "requests.csv").read_text().splitlines()
+    assert header.startswith("arrival_ns,scheduled_ns")
+    assert len(first.split(",")) == len(header.split(","))
+
+
+def test_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(SCENARIO)))
+    assert Run(capsys, "run", "-", "--json").code == 0
+
+
+def test_sweep(capsys: pytest.CaptureFixture[str], scenario: str, tmp_path: Path) -> None:
+    axes = ["--axis", "workload.arrivals.rate_per_s=1:5:3", "--axis", "engine.max_num_seqs=0,8"]
+    run = Run(capsys, "sweep", scenario, *axes, "--out", str(tmp_path / "points.csv"))
+    assert run.code == 0
+    assert "invalid: 3, the first: engine.max_num_seqs: got 0" in run.out
+    assert len((tmp_path / "points.csv").read_text().splitlines()) == 7
+    parsed = json.loads(Run(capsys, "sweep", scenario, *axes, "--json").out)
+    assert [row["workload.arrivals.rate_per_s"] for row in parsed["rows"]] == [1, 1, 3, 3, 5, 5]
+    other = Run(capsys, "sweep", scenario, *axes, "--figures", "p99_itl_ms")
+    assert "p99_itl_ms" in other.out
+
+
+def test_frontier(capsys: pytest.CaptureFixture[str], scenario: str, tmp_path: Path) -> None:
+    plot = tmp_path / "curve.svg"
+    run = Run(
+        capsys, "frontier", scenario, "--points", "4", "--set", "engine.max_num_seqs=1",
+        "--series", "engine.block_size=16,32", "--plot", str(plot), "--slo", "100",
+    )  # fmt: skip
+    assert run.code == 0
+    assert run.out.count("capacity 1.") == 2
+    assert "knee of p99_e2el_ms" in run.out
+    assert plot.read_text().startswith("<?xml")
+    parsed = json.loads(Run(capsys, "frontier", scenario, "--rates", "1,2", "--json").out)
+    assert len(parsed["series"][0]["rows"]) == 2
+
+
+def test_catalog(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "catalog")
+    for text in ("llama-3-70b", "h100-sxm", "azure-2023-conversation", "CC-BY-4.0", "327,680"):
+        assert text in run.out
+    parsed = json.loads(Run(capsys, "catalog", "gpus", "--json").out)
+    assert {"name", "hbm_bytes_per_s", "source"} <= set(parsed["gpus"][0])
+
+
+def test_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "fields", "engine")
+    assert "engine.block_size" in run.out
+    assert "tokens" in run.out
+    assert "workload." not in run.out
+    parsed = json.loads(Run(capsys, "fields", "workload.arrivals.rate_per_s", "--json").out)
+    assert parsed[0]["kinds"] == ["poisson", "gamma", "deterministic", "trace"]
+    assert "p99_ttft_ms" in Run(capsys, "fields", "summary").out
+
+
+def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "verify-vllm", str(GOLDEN / "sync" / "o00_toy"))
+    assert run.code == 0
+    assert "1 of 1 cases reproduced in every column" in run.out
+    assert Run(capsys, "verify-vllm", str(GOLDEN / ".." / "support")).code == 1
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Run(capsys, "--version").out.strip() == kvsim.__version__
+    for arguments in ([], ["--help"], ["run", "-h"], ["sweep", "--help"]):
+        run = Run(capsys, *arguments)
+        assert "Usage: kvsim" in run.out
+    assert "1,2,5 or START:STOP:N" in Run(capsys, "sweep", "--help").out
+
+
+def test_demo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run = Run(capsys, "demo", "--out", str(tmp_path), "--requests", "300", "--points", "4")
+    assert run.code == 0
+    assert "capacity" in run.out
+    pictures = sorted(p.name for p in tmp_path.iterdir())
+    assert "frontier_ttft.png" in pictures
+    for name in pictures:
+        assert str(tmp_path / name) in run.out
+        assert (tmp_path / name).stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "nowhere.json"], 2, "nowhere.json"),
+        (["run", "{scenario}", "--set", "engine.block_size=0"], 2, "engine.block_size: got 0"),
+        (["run", "{scenario}", "--set", "engine.blocksize=8"], 2, "did you mean 'engine.block_s"),
+        (["run", "{scenario}", "--set", "seed"], 2, "--set: got 'seed'; allowed: path=value"),
+        (["run", "{scenario}", "--set", "engine.num_gpu_blocks=9"], 1, "needs 40"),
+        (["run", "{scenario}", "--deadline", "soon"], 2, "--deadline"),
+        (["run"], 2, "Missing argument"),
+        (["walk"], 2, "No such command 'walk'"),
+        (["run", "{scenario}", "--jsn"], 2, "No such option"),
+        (["sweep", "{scenario}", "--axis", "seed=1:2:x"], 2, "START:STOP:N"),
+        (["sweep", "{scenario}", "--axis", "seed="], 2, "axes['seed']: got no values"),
+        (["sweep", "{scenario}", "--axis", "seed=1", "--axis", "seed=2"], 2, "twice"),
+        (["sweep", "{scenario}", "--axis", "seed=1:9:1e7"], 2, "10,000,000 values"),
+        (["sweep", "{scenario}", "--axis", "seed=1", "--figures", "p99"], 2, "no column 'p99'"),
+        (["catalog", "gpu"], 2, "did you mean 'gpus'"),
+        (["fields", "engin.x"], 2, "fields: got 'engin.x'"),
+        (["verify-vllm", "nowhere"], 2, "nowhere: no such folder"),
+        (["frontier", "{scenario}", "--plot", "x.gif"], 2, "x.gif"),
+    ],
+)
+def test_errors_are_one_line(
+    capsys: pytest.CaptureFixture[str], scenario: str, arguments: list[str], code: int, message: str
+) -> None:
+    run = Run(capsys, *(text.replace("{scenario}", scenario) for text in arguments))
+    assert run.code == code
+    assert run.err.startswith("kvsim: ")
+    assert run.err.count("\n") == 1
+    assert message in run.err
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"seed": 1,}', "\ufeff"])
+def test_files_that_are_no_scenario(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    run = Run(capsys, "run", str(path))
+    assert (run.code, run.err.count("\n")) == (2, 1)
+    assert "bad.json" in run.err
+
+
+def test_values_and_paths() -> None:
+    assert parse_axis("a.b=1,2.5,x") == ("a.b", [1, 2.5, "x"])
+    assert parse_axis('m=[{"kind":"burst"},"y"]') == ("m", [{"kind": "burst"}, "y"])
+    assert parse_values("0:10:5", "--axis x") == [0, 2.5, 5, 7.5, 10]
+    assert parse_values("2:8:4", "--axis x") == [2, 4, 6, 8]
+    assert all(isinstance(v, int) for v in parse_values("2:8:4", "--axis x"))
+    tree: dict[str, Any] = {"workload": {"lengths": "sharegpt-300"}}
+    set_path(tree, "workload.lengths.order", "resample")
+    set_path(tree, "workload.arrivals.rate_per_s", 5)
+    assert tree["workload"]["lengths"] == {
+        "kind": "dataset",
+        "name": "sharegpt-300",
+        "order": "resample",
+    }
+    assert tree["workload"]["arrivals"] == {"kind": "poisson", "rate_per_s": 5}
+
+
+def test_as_a_module_and_with_a_closed_pipe() -> None:
+    command = f"{sys.executable} -m kvsim fields | head -1"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1
+
+
+def test_ctrl_c(scenario: str) -> None:
+    long = ["--set", "mode=step", "--set", "workload.num_requests=3000000"]
+    long += ["--set", "engine.max_num_seqs=4"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kvsim", "run", scenario, *long],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (130, "", "kvsim: interrupted\n")
