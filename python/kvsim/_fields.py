@@ -340,8 +340,8 @@ class Kernels(Spec):
         Matrix products from measured tables, or from fitted formulas; auto = tables where the GPU
         and the data type have them.
     host_us : float | None, in us, default None
-        Host time of a step that does not overlap with the GPU; null = fitted to 45 closed-loop runs
-        of vLLM (from 0 up to 1000000000).
+        Host time of a step on each pipeline stage that does not overlap with the GPU; null = fitted
+        to 45 closed-loop runs of vLLM (from 0 up to 1000000000).
     host_us_per_seq : float | None, in us, default None
         The same for each scheduled request; null = fitted, more without asynchronous scheduling
         (from 0 up to 1000000000).

@@ -14,7 +14,7 @@ using kvsim::SpecMethod;
 
 kvsim::EngineSpec random_engine(Random& random, Flavour flavour) {
   kvsim::EngineSpec e;
-  e.block_size = random.pick<std::int64_t>({1, 2, 3, 8, 16, 16, 16, 32});
+  e.block_size = random.pick<std::int64_t>({1, 2, 3, 8, 16, 16, 16, 32, 64});
   e.enable_prefix_caching = random.chance(50);
   e.scheduling_policy = random.chance(33) ? SchedulingPolicy::priority : SchedulingPolicy::fcfs;
   e.max_model_len = random.between(40, 400);
