@@ -1,0 +1,115 @@
+#include "runner/sweep.hpp"
+
+#include <string>
+
+#include "check.hpp"
+#include "kvsim/core/error.hpp"
+#include "kvsim/metrics/summary.hpp"
+#include "kvsim/scenario/field_json.hpp"
+
+namespace kvsim::runner {
+namespace {
+
+json::Value base() {
+  return to_json(from_json<Scenario>(json::parse(R"({
+    "engine": {"num_gpu_blocks": 400, "max_model_len": 4096},
+    "step_time": {"kind": "affine"},
+    "workload": {"num_requests": 40, "lengths": {"kind": "uniform"}},
+    "record": "summary"})")));
+}
+
+const Catalog& catalog() {
+  static const Catalog empty;
+  return empty;
+}
+const Datasets& datasets() {
+  static const Datasets none;
+  return none;
+}
+
+bool go_on(std::size_t) { return true; }
+
+Sweep sweep_of(const char* axes) {
+  return Sweep(base(), Points::grid(json::parse(axes)), catalog(), datasets());
+}
+
+std::string figures(const Sweep& sweep) {
+  std::string text;
+  for (std::size_t f = 0; f < summary_fields().size(); ++f) {
+    for (const double value : sweep.column(f)) text += json::write_double(value) + " ";
+  }
+  return text;
+}
+
+constexpr const char* mixed = R"([
+  ["workload.arrivals.rate_per_s", [1, 30, -1]],
+  ["engine.num_gpu_blocks", [10, 60, 400]],
+  ["engine.max_num_seqs", [2, 64]]])";
+
+TEST(sweep, does_not_depend_on_the_number_of_threads) {
+  Sweep one = sweep_of(mixed);
+  CHECK(one.run(1, go_on, std::nullopt) == Sweep::End::finished);
+  for (const int threads : {2, 7, 100}) {
+    Sweep many = sweep_of(mixed);
+    CHECK(many.run(threads, go_on, std::nullopt) == Sweep::End::finished);
+    CHECK_EQ(figures(many), figures(one));
+    CHECK(std::ranges::equal(many.status(), one.status()));
+    CHECK(many.reasons() == one.reasons());
+  }
+}
+
+TEST(sweep, a_point_is_the_simulation_of_its_scenario) {
+  Sweep sweep = sweep_of(mixed);
+  sweep.run(3, go_on, std::nullopt);
+  for (std::size_t i = 0; i < sweep.size(); ++i) {
+    std::vector<double> alone(summary_fields().size());
+    try {
+      const auto scenario = from_json<Scenario>(sweep.scenario(i));
+      alone = simulate(scenario, {&catalog(), &datasets(), {}}).summary;
+    } catch (const Error& error) {
+      CHECK_EQ(sweep.reasons().at(i), std::string(error.what()));
+      const Status expected =
+          error.kind() == ErrorKind::config ? Status::invalid : Status::infeasible;
+      CHECK(sweep.status()[i] == static_cast<std::uint8_t>(expected));
+      continue;
+    }
+    for (std::size_t f = 0; f < alone.size(); ++f) {
+      CHECK_EQ(json::write_double(sweep.column(f)[i]), json::write_double(alone[f]));
+    }
+  }
+}
+
+TEST(sweep, keeps_results_where_the_point_records_more) {
+  Sweep sweep = sweep_of(R"([["record", ["summary", "requests"]]])");
+  sweep.run(2, go_on, std::nullopt);
+  CHECK(sweep.result(0) == nullptr);
+  REQUIRE(sweep.result(1) != nullptr);
+  CHECK_EQ(sweep.result(1)->requests.finish_ns.size(), 40U);
+}
+
+TEST(sweep, stops_and_goes_on_with_what_is_left) {
+  constexpr const char* slow = R"([
+    ["seed", [1, 2, 3, 4, 5, 6, 7, 8]], ["mode", ["step"]],
+    ["workload.num_requests", [20, 400000]]])";
+  Sweep sweep = sweep_of(slow);
+  CHECK(
+      sweep.run(2, [](std::size_t done) { return done < 2; }, std::nullopt) == Sweep::End::stopped);
+  std::size_t finished = 0;
+  for (const std::uint8_t flag : sweep.finished()) finished += flag;
+  CHECK(finished >= 2);
+  CHECK(finished < sweep.size());
+  for (std::size_t i = 0; i < sweep.size(); ++i) {
+    CHECK_EQ(std::isnan(sweep.column(0)[i]), sweep.finished()[i] == 0);
+  }
+  CHECK(sweep.run(1, go_on, 1e-3) == Sweep::End::deadline);
+}
+
+TEST(sweep, what_the_watcher_throws_leaves) {
+  Sweep sweep = sweep_of(R"([["workload.num_requests", [3000000]], ["mode", ["step"]]])");
+  const auto fails = [](std::size_t) -> bool { throw std::runtime_error("callback"); };
+  CHECK_THROWS_WITH(sweep.run(1, fails, std::nullopt), std::runtime_error, "callback");
+  CHECK_EQ(static_cast<int>(sweep.finished()[0]), 0);
+}
+
+}  // namespace
+}  // namespace kvsim::runner
