@@ -76,7 +76,8 @@ class Definition {
         continue;
       }
       const bool first = q.known == q.prompt;
-      if (!first && ledger.last_token_ns(e.id) == began && !ledger.redoing(e.id)) {
+      if (!first && ledger.last_token_ns(e.id) == began &&
+          (q.preemptions == 0 || !ledger.redoing(e.id))) {
         ++regular;
         ledger.set_last_token(e.id, now);
       } else {
