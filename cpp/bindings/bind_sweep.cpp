@@ -124,6 +124,7 @@ void bind_sweep(py::module_& m) {
                              })
       .def("column", &column, py::arg("name"), "A summary field of all points, without a copy.")
       .def("reasons", [](const BoundSweep& s) { return s.sweep().reasons(); })
+      .def("warnings", [](const BoundSweep& s) { return s.sweep().warnings(); })
       .def("result", &result, py::arg("point"));
   m.def(
       "status_names",

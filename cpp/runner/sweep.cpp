@@ -1,5 +1,6 @@
 #include "runner/sweep.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <utility>
@@ -54,6 +55,12 @@ std::span<const double> Sweep::column(std::size_t summary_field) const {
 std::shared_ptr<const Result> Sweep::result(std::size_t i) const {
   const auto found = results_.find(i);
   return found == results_.end() ? nullptr : found->second;
+}
+
+std::map<std::string, std::vector<std::size_t>> Sweep::warnings() const {
+  auto sorted = warnings_;
+  for (auto& entry : sorted) std::sort(entry.second.begin(), entry.second.end());
+  return sorted;
 }
 
 Sweep::End Sweep::run(int threads, const Watch& watch, std::optional<double> deadline_s) {
@@ -120,8 +127,9 @@ void Sweep::store(std::size_t i, Result result, bool keep) {
   status_[i] = static_cast<std::uint8_t>(result.status);
   for (std::size_t f = 0; f < result.summary.size(); ++f)
     values_[f * size() + i] = result.summary[f];
-  if (!keep && result.reason.empty()) return;
+  if (!keep && result.reason.empty() && result.warnings.empty()) return;
   const std::lock_guard lock(rare_);
+  for (const std::string& text : result.warnings) warnings_[text].push_back(i);
   if (!result.reason.empty()) reasons_[i] = result.reason;
   if (keep) results_[i] = std::make_shared<const Result>(std::move(result));
 }

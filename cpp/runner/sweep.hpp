@@ -46,6 +46,8 @@ class Sweep {
   [[nodiscard]] std::span<const std::uint8_t> status() const { return status_; }
   [[nodiscard]] std::span<const double> column(std::size_t summary_field) const;
   [[nodiscard]] const std::map<std::size_t, std::string>& reasons() const { return reasons_; }
+  // Each warning and the points that have it, in order.
+  [[nodiscard]] std::map<std::string, std::vector<std::size_t>> warnings() const;
   // What the point's `record` kept beyond the summary; null for summary, and for points that
   // failed.
   [[nodiscard]] std::shared_ptr<const Result> result(std::size_t i) const;
@@ -71,6 +73,7 @@ class Sweep {
   std::vector<double> values_;  // a column a summary field, one after the other
   std::mutex rare_;             // guards what few points have
   std::map<std::size_t, std::string> reasons_;
+  std::map<std::string, std::vector<std::size_t>> warnings_;
   std::map<std::size_t, std::shared_ptr<const Result>> results_;
 };
 

@@ -134,6 +134,12 @@ class FrontierResult:
         """Knee of the first series, by `metric`."""
         return self.series[0].knee(self.metric)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the figures should know, each once."""
+        texts = (text for s in self.series for text in s.table.warnings)
+        return list(dict.fromkeys(texts))
+
     def knees(self) -> list[dict[str, Any]]:
         """Return the knees of all series by every P99 latency, as rows; None where none is."""
         rows: list[dict[str, Any]] = []
@@ -166,6 +172,7 @@ class FrontierResult:
         """Return everything as plain Python values (no NaN, no infinity: None)."""
         return {
             "metric": self.metric,
+            "warnings": self.warnings,
             "series": [
                 {
                     "label": s.label,

@@ -101,6 +101,7 @@ class Sweep:
         """
         Run the unfinished points; return whether Ctrl-C ended it.
         """
+    def warnings(self) -> dict[str, list[int]]: ...
     @property
     def finished(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
     @property

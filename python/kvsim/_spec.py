@@ -161,6 +161,9 @@ class Spec(Encodable):
         # Together, as one change may be wrong without the other.
         for name, values in inner.items():
             part = self._rules[name](own[name]) if name in self._rules else own[name]
+            if isinstance(part, Model | Gpu):
+                own[name] = type(part).from_dict({**part.to_dict(), **values})
+                continue
             if not isinstance(part, Spec):
                 path = f"{name}.{next(iter(values))}"
                 raise ConfigError(f"{path}: {name} is {part!r}, which has no fields to replace")

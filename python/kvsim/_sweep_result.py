@@ -148,6 +148,17 @@ class SweepResult:
         return [reasons.get(i, "") for i in self._rows.tolist()]
 
     @cached_property
+    def warnings(self) -> dict[str, list[int]]:
+        """What a reader of the figures should know: each warning and the rows that have it."""
+        row_of = {point: row for row, point in enumerate(self._rows.tolist())}
+        found: dict[str, list[int]] = {}
+        for text, points in self._native.warnings().items():
+            rows = [row_of[point] for point in points if point in row_of]
+            if rows:
+                found[text] = rows
+        return found
+
+    @cached_property
     def points(self) -> list[dict[str, Any]]:
         """What each row's point sets: paths and values."""
         columns = {path: self._axis(path) for path in self._axes}
@@ -269,6 +280,7 @@ class SweepResult:
             "scenario": json.loads(self._native.scenario_json),
             "num_points": self.num_points,
             "unfinished": self.unfinished,
+            "warnings": self.warnings,
             "rows": self.rows(),
         }
 

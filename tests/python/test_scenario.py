@@ -59,16 +59,27 @@ def struct_values(name: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(required, optional=members)
 
 
-def accepted(fields: dict[str, Any]) -> bool:
-    """Whether the engine takes these fields together: single ranges do not say everything."""
-    try:
-        _native.check("Scenario", json.dumps(fields))
-    except kvsim.ConfigError:
-        return False
-    return True
+def repaired(fields: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the engine does not take together: single ranges do not say everything."""
+    for _ in range(20):
+        fields.setdefault("workload", {}).setdefault("num_requests", 7)
+        try:
+            _native.check("Scenario", json.dumps(fields))
+        except kvsim.ConfigError as error:
+            *above, last = str(error).partition(":")[0].split(".")
+            node = fields
+            for part in above:
+                node = node[part]
+            if last == "num_requests":
+                node[last] = 7
+            elif node.pop(last, None) is None:
+                fields.pop(above[0] if above else last, None)
+        else:
+            return fields
+    raise AssertionError(fields)
 
 
-@given(struct_values("Scenario").filter(accepted))
+@given(struct_values("Scenario").map(repaired))
 def test_json_round_trip(fields: dict[str, Any]) -> None:
     scenario = kvsim.Scenario.from_dict(fields)
     text = scenario.to_json()
@@ -176,6 +187,7 @@ def test_catalogue_objects_stand_for_their_names() -> None:
         model=kvsim.catalog.model("llama-3-8b"), gpu=kvsim.catalog.gpu("h100-sxm").to_dict()
     )
     assert isinstance(inline.gpu, kvsim.Gpu)
+    assert inline.replace({"gpu.tdp_w": 500}).gpu.tdp_w == 500  # type: ignore[union-attr]
     assert kvsim.Scenario.from_json(inline.to_json()) == inline
     assert kvsim.simulate(inline).summary == kvsim.simulate(by_name).summary
 

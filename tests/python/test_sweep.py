@@ -165,6 +165,20 @@ def test_datasets_by_name_and_by_object() -> None:
     assert both["total_input_tokens"].tolist() == tokens[[1, 2]].tolist()
 
 
+def test_warnings_are_kept_with_their_rows() -> None:
+    scenario = kvsim.Scenario(
+        model="llama-3-8b", gpu="h100-sxm",
+        workload=kvsim.Workload(lengths="azure-2023-conversation", num_requests=200),
+    )  # fmt: skip
+    longest = kvsim.FixedLengths(prompt_tokens=9000, output_tokens=2)
+    result = kvsim.sweep(scenario, {"workload.lengths": [kvsim.FixedLengths(), longest]})
+    assert kvsim.simulate(scenario.replace({"workload.lengths": longest})).warnings
+    (warning,) = result.warnings
+    assert "max_model_len" in warning
+    assert result.warnings[warning] == [1]
+    assert result.select({"workload.lengths": longest}).warnings == {warning: [0]}
+
+
 def test_dataset_paths_with_whole_workloads() -> None:
     workload = {"num_requests": 20, "lengths": "azure-2023-code"}
     result = kvsim.sweep(BASE.replace({"engine.num_gpu_blocks": 9000}), {"workload": [workload]})

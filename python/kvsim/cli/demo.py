@@ -12,13 +12,10 @@ import kvsim
 from kvsim.cli.options import progress
 from kvsim.cli.runs import show_frontier
 
-# The conversations' longest prompt has 14,050 tokens, so the context is that of Llama 3.1, which is
-# of the same shape.
 SCENARIO: dict[str, Any] = {
-    "model": "llama-3.1-70b",
+    "model": "llama-3-70b",
     "gpu": "h100-sxm",
     "tensor_parallel_size": 8,
-    "engine": {"max_model_len": 32768, "enable_prefix_caching": False},
     "workload": {
         "arrivals": {"kind": "trace", "rate_per_s": 5.53},
         "lengths": "azure-2023-conversation",

@@ -183,6 +183,8 @@ def _show_sweep(result: kvsim.SweepResult, axes: dict[str, Any], names: list[str
         if status != "ok":
             reasons = [r for s, r in zip(result.status, result.reason, strict=True) if s == status]
             print(f"{status}: {len(reasons)}, the first: {reasons[0]}")
+    for text, noted in result.warnings.items():
+        print(f"note ({len(noted)} of {len(result)} points): {text}")
     if result.unfinished:
         print(f"unfinished: {len(result.unfinished)} of {result.num_points} (deadline)")
 
@@ -277,6 +279,8 @@ def show_frontier(result: kvsim.FrontierResult) -> None:
         )
         for metric in dict.fromkeys([*_KNEES, result.metric]):
             out.print(f"knee of {metric}: {_knee(s.knee(metric))}")
+    for text in result.warnings:
+        out.print(f"note: {text}", markup=False)
 
 
 _KNEES = ("p99_ttft_ms", "p99_tpot_ms", "p99_e2el_ms")
