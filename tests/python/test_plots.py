@@ -53,7 +53,7 @@ def test_frontier(frontier: kvsim.FrontierResult, metric: str, log: bool) -> Non
     written = texts(ax)
     for text in (
         "achieved rate (requests/s)", "(ms)", "max_num_seqs 2", "max_num_seqs 8", "80 %",
-        "capacity", "M/M/1", "objective 500 ms", "queue grows without end",
+        "capacity", "M/M/1", "objective 500 ms", "queue drifts up",
     ):  # fmt: skip
         assert text in written
     assert ax.get_yscale() == ("log" if log else "linear")

@@ -142,12 +142,13 @@ class LatencyThroughputFrontier:
         if several and knee is not None:
             share = f", {knee.load:.0%}" if knee.load is not None else ""
             label += f" (knee {rate(knee.achieved_per_s)}/s{share})"
-        ax.plot(x[ok], y[ok], label=label, zorder=3, **look)
+        # The line goes to the last steady point; a thin one leads on to those that never settle.
+        rows = np.flatnonzero(shown)
+        last = int(np.flatnonzero(ok)[-1]) if ok.any() else -1
+        solid, lead = rows[rows <= last], rows[rows >= last]
+        ax.plot(x[solid], y[solid], label=label, zorder=3, **look)
+        ax.plot(x[lead], y[lead], color=colour, linewidth=0.8, linestyle=":", zorder=2)
         if hollow.any():
-            # A thin line leads from the last steady point to those that never settle.
-            first = np.flatnonzero(hollow)
-            lead = np.concatenate([np.flatnonzero(ok)[-1:], first])
-            ax.plot(x[lead], y[lead], color=colour, linewidth=0.8, linestyle=":", zorder=2)
             ax.plot(
                 x[hollow],
                 y[hollow],
@@ -155,10 +156,10 @@ class LatencyThroughputFrontier:
                 marker=look["marker"],
                 markerfacecolor="white",
                 color=colour,
-                zorder=3,
+                zorder=3.5,
             )
         if self.mm1 and index == 0 and (curve := series.mm1(self.metric)) is not None:
-            of = f" ({series.label})" if several else ""
+            of = f" ({series.label})" if several and not self._alike() else ""
             ax.plot(
                 *curve,
                 color=GREY,
@@ -215,8 +216,7 @@ class LatencyThroughputFrontier:
     def _capacities(self, ax: Axes) -> None:
         """Draw a line at each capacity and at 80 % of it; one pair in grey if they are alike."""
         known = [(i, s.capacity_per_s) for i, s in enumerate(self.series) if s.capacity_per_s]
-        values = [capacity for _, capacity in known]
-        alike = bool(known) and max(values) < 1.02 * min(values)
+        alike = self._alike()
         for index, capacity in known[:1] if alike else known:
             colour = "#4D4D4D" if alike else marks(index)["color"]
             for share, width, line in ((1.0, 1.2, "-"), (0.8, 1.0, (0, (5, 3)))):
@@ -233,7 +233,14 @@ class LatencyThroughputFrontier:
                     va="bottom",
                     fontsize=8,
                     color=colour,
+                    bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+                    zorder=4,
                 )
+
+    def _alike(self) -> bool:
+        """Whether the capacities are too near to each other to draw more than one."""
+        values = [s.capacity_per_s for s in self.series if s.capacity_per_s]
+        return bool(values) and max(values) < 1.02 * min(values)
 
     def _legend(self, ax: Axes) -> None:
         from matplotlib.lines import Line2D
@@ -245,7 +252,7 @@ class LatencyThroughputFrontier:
             handles.append(
                 Line2D(
                     [], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white",
-                    label="queue grows without end",
+                    label="queue drifts up",
                 )
             )  # fmt: skip
         ax.legend(handles=handles, loc="upper left", frameon=True, edgecolor="none", framealpha=0.9)
