@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -83,6 +84,28 @@ TEST(speculation, of_a_draft_model_reserves_slots_ahead) {
     c.add(0, 31, 5);
     const Outcome run = run_replica(c, Pool::blocks, Mode::step, Record::steps);
     CHECK_EQ(200 - run.steps.free_blocks_scheduled[0], blocks);
+  }
+}
+
+// Rules, 3.2 step 5. The second prompt is cached but for its last token, so it is admitted with
+// that token and dummy drafts, if the context has room for all of them and one more.
+TEST(speculation, padding_is_bounded_by_the_context) {
+  for (const auto& [max_model_len, padding] : {std::pair{53, 3}, std::pair{52, 0}}) {
+    ReplicaCase c = speculating(SpecMethod::ngram, 3);
+    c.engine.max_model_len = max_model_len;
+    c.engine.enable_prefix_caching = true;
+    c.add(0, 49, 3);
+    c.add(1, 49, 3);
+    c.share_prefix(3);
+    const Outcome run = run_replica(c, Pool::blocks, Mode::step, Record::all);
+    CHECK_EQ(run.requests.cached_tokens[1], 48);
+    CHECK_EQ(run.entries.drafts[0], 0);
+    for (std::size_t i = 0; i < run.entries.request.size(); ++i) {
+      if (run.entries.request[i] != 1 || run.entries.kind[i] != 0) continue;
+      CHECK_EQ(run.entries.drafts[i], padding);
+      CHECK_EQ(run.entries.tokens[i], 1 + padding);
+      CHECK_EQ(run.entries.sampled[i], 1);  // dummies are never accepted
+    }
   }
 }
 
