@@ -217,17 +217,20 @@ def test_as_a_module_and_with_a_closed_pipe() -> None:
     assert done.stdout.count("\n") == 1
 
 
-def test_ctrl_c(scenario: str) -> None:
+def test_ctrl_c(tmp_path: Path) -> None:
+    pipe = tmp_path / "scenario.json"
+    os.mkfifo(pipe)
     long = ["--set", "mode=step", "--set", "workload.num_requests=3000000"]
     long += ["--set", "engine.max_num_seqs=4"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "kvsim", "run", scenario, *long],
+        [sys.executable, "-m", "kvsim", "run", str(pipe), *long],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    time.sleep(2.5)
+    pipe.write_text(json.dumps(SCENARIO))  # waits until the command has begun to read
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "kvsim: interrupted\n")
