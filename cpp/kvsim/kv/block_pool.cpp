@@ -2,8 +2,6 @@
 
 #include <bit>
 
-#include "kvsim/core/error.hpp"
-
 namespace kvsim {
 
 BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
@@ -20,6 +18,7 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   refs_.resize(n);
   tag_.resize(n);
   next_.resize(n);
+  previous_.resize(n);
   owner_.resize(n);
 }
 
@@ -34,22 +33,13 @@ void BlockPool::compact() {
   ring_tail_ = out;
 }
 
-void BlockPool::unlink(Block* first, Block block) {
-  Block* link = first;
-  while (*link != block) {
-    if (*link == 0) fail(ErrorKind::invariant, "a keyed block is missing from the prefix index");
-    link = &next_[*link];
-  }
-  *link = next_[block];
-}
-
 void BlockPool::evict(Block block) {
   const std::uint32_t tag = tag_[block];
   tag_[block] = 0;
   if ((tag & private_bit) == 0) {
-    unlink(&first_[tag - 1], block);
+    unlink(first_[tag - 1], block);
   } else {
-    unlink(&private_first_.find(owner_[block])->second[tag & ~private_bit], block);
+    unlink(private_first_.find(owner_[block])->second[tag & ~private_bit], block);
   }
 }
 
@@ -57,29 +47,26 @@ void BlockPool::keep_private(std::uint32_t request, const Block* table, std::int
                              std::int64_t to) {
   if (from >= to) return;
   auto& first = private_first_[request];
-  if (static_cast<std::int64_t>(first.size()) < to) first.resize(static_cast<std::size_t>(to), 0);
+  if (static_cast<std::int64_t>(first.size()) < to) first.resize(static_cast<std::size_t>(to));
   for (std::int64_t j = from; j < to; ++j) {
     const Block block = table[j];
     tag_[block] = private_bit | static_cast<std::uint32_t>(j);
     owner_[block] = request;
-    next_[block] = 0;
-    Block* link = &first[static_cast<std::size_t>(j)];
-    while (*link != 0) link = &next_[*link];
-    *link = block;
+    link(first[static_cast<std::size_t>(j)], block);
   }
 }
 
 BlockPool::Block BlockPool::find_private(std::uint32_t request, std::int64_t j) const {
   const auto it = private_first_.find(request);
   if (it == private_first_.end() || j >= static_cast<std::int64_t>(it->second.size())) return 0;
-  return it->second[static_cast<std::size_t>(j)];
+  return it->second[static_cast<std::size_t>(j)].first;
 }
 
 void BlockPool::forget_private(std::uint32_t request) {
   const auto it = private_first_.find(request);
   if (it == private_first_.end()) return;
-  for (Block block : it->second) {
-    for (; block != 0; block = next_[block]) tag_[block] = 0;
+  for (const Chain& chain : it->second) {
+    for (Block block = chain.first; block != 0; block = next_[block]) tag_[block] = 0;
   }
   private_first_.erase(it);
 }
@@ -93,7 +80,9 @@ std::uint64_t BlockPool::digest() const {
     const Block entry = ring_[i & ring_mask_];
     if (entry == 0) continue;
     mix(entry & ~lost_bit);
-    mix((entry & lost_bit) != 0 ? 0 : tag_[entry]);
+    const std::uint32_t tag = (entry & lost_bit) != 0 ? 0 : tag_[entry];
+    mix(tag);
+    if ((tag & private_bit) != 0) mix(owner_[entry]);
   }
   return h;
 }

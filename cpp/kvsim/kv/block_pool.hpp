@@ -30,7 +30,7 @@ class BlockPool {
 
   BlockPool(std::int64_t num_gpu_blocks, std::int64_t block_size);
 
-  void use_shared_keys(std::uint32_t count) { first_.assign(count, 0); }
+  void use_shared_keys(std::uint32_t count) { first_.assign(count, Chain{}); }
 
   [[nodiscard]] std::int64_t usable() const { return usable_; }
   [[nodiscard]] std::int64_t free() const {
@@ -68,14 +68,11 @@ class BlockPool {
   void publish(Block block, std::uint32_t key) {
     refs_[block] = 1;
     tag_[block] = key + 1;
-    next_[block] = 0;
-    Block* link = &first_[key];
-    while (*link != 0) link = &next_[*link];
-    *link = block;
+    link(first_[key], block);
   }
 
   // The block that holds the key and was inserted first, 0 if none.
-  [[nodiscard]] Block find(std::uint32_t key) const { return first_[key]; }
+  [[nodiscard]] Block find(std::uint32_t key) const { return first_[key].first; }
   [[nodiscard]] bool in_use(Block block) const { return refs_[block] != 0; }
 
   // Takes a reference on a block that a lookup hit.
@@ -120,7 +117,24 @@ class BlockPool {
   }
   void evict(Block block);
   void compact();
-  void unlink(Block* first, Block block);
+  // Blocks with one key, in order of publication; both ends, so that neither a new one nor an
+  // eviction walks over the others.
+  struct Chain {
+    Block first = 0;
+    Block last = 0;
+  };
+  void link(Chain& chain, Block block) {
+    next_[block] = 0;
+    previous_[block] = chain.last;
+    (chain.last == 0 ? chain.first : next_[chain.last]) = block;
+    chain.last = block;
+  }
+  void unlink(Chain& chain, Block block) {
+    const Block before = previous_[block];
+    const Block after = next_[block];
+    (before == 0 ? chain.first : next_[before]) = after;
+    (after == 0 ? chain.last : previous_[after]) = before;
+  }
 
   std::int64_t usable_;
   std::vector<Block> stack_;
@@ -133,10 +147,11 @@ class BlockPool {
   std::vector<std::uint32_t> place_;  // of a free keyed block: its place in ring_, low 32 bits
   std::vector<std::uint32_t> refs_;   // kept for blocks with a shared key only
   std::vector<std::uint32_t> tag_;    // 0: not findable; key + 1; private_bit | j
-  std::vector<Block> next_;           // next block with the same key
+  std::vector<Block> next_;           // next block with the same key, 0 = none
+  std::vector<Block> previous_;       // and the one before
   std::vector<std::uint32_t> owner_;  // of a findable private block
-  std::vector<Block> first_;          // by shared key
-  std::unordered_map<std::uint32_t, std::vector<Block>> private_first_;  // by request, then block
+  std::vector<Chain> first_;          // by shared key
+  std::unordered_map<std::uint32_t, std::vector<Chain>> private_first_;  // by request, then block
 };
 
 }  // namespace kvsim

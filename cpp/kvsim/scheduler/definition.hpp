@@ -83,7 +83,10 @@ class Definition {
       } else {
         ledger.sampled_alone(e.id, first);
       }
+      const std::int32_t known = q.known;
       on_entry(e, sample(e, q));
+      // Accepted drafts appear together with the step's first token.
+      if (q.known > known + 1) ledger.itl.add(0, static_cast<std::uint64_t>(q.known - known - 1));
       if (q.known >= q.limit) {
         s_.finish(e.id);
         on_finish(e.id);

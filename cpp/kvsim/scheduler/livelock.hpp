@@ -1,6 +1,6 @@
 // Recognises that the scheduler makes no progress for ever (SCHEDULER.md 9.8 and 9.9: the real one
-// would never return). Proof, not suspicion: either a call scheduled nothing with nothing running,
-// or the scheduler's state recurs although no token was produced and nothing can arrive any more.
+// would never return): either a call scheduled nothing with nothing running, or the scheduler's
+// state, by a 64-bit digest of it, recurs although no token was produced and nothing can arrive.
 #pragma once
 
 #include <algorithm>
@@ -54,6 +54,10 @@ class LivelockWatch {
       mix(r);
       mix(static_cast<std::uint64_t>(q.computed));
       mix(static_cast<std::uint64_t>(q.drafts) * 2 + (q.chunking ? 1 : 0));
+      if constexpr (Pool::has_cache) {
+        if (!s_.cfg.prefix_caching || q.lazy) continue;
+        for (std::int32_t j = 0; j < q.blocks; ++j) mix(s_.table(q)[j]);
+      }
     }
     for (std::size_t r = 0; r < s_.flights.size(); ++r) {
       const Flight& f = s_.flights[r];
