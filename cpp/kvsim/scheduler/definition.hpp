@@ -62,15 +62,26 @@ class Definition {
   // Section 7. The ledger's clock stands at the end of the step; `began` is its start.
   // on_entry(entry, made) is called for each entry with the tokens that the model returned,
   // on_finish(id) after a request has left.
+  // With every_entry false it may be left out for plain decodes that are neither first nor last.
   template <class OnEntry, class OnFinish>
-  void process(Ns began, OnEntry&& on_entry, OnFinish&& on_finish) {
+  void process(Ns began, bool every_entry, OnEntry&& on_entry, OnFinish&& on_finish) {
     Ledger& ledger = *s_.ledger;
     const Ns now = ledger.now();
     const Ns dur = now - began;
     std::uint64_t regular = 0;
     bool finished = false;
+    Seq* const seqs = s_.seqs.data();
+    Ns* const last_token = ledger.last_tokens();
+    const bool brief = plain_ && !every_entry;
     for (const Entry& e : s_.plan) {
-      Seq& q = s_.seqs[e.id];
+      Seq& q = seqs[e.id];
+      if (brief && q.computed == q.known && last_token[e.id] == began && q.preemptions == 0 &&
+          q.known > q.prompt && q.known + 1 < q.limit) {
+        last_token[e.id] = now;
+        ++q.known;
+        ++regular;
+        continue;
+      }
       if (q.computed < q.known) {
         on_entry(e, 0);
         continue;
@@ -201,13 +212,15 @@ class Definition {
   void plan_plain_decodes() {
     const RequestId* running = s_.running.data();
     Entry* plan = s_.plan.data();
+    const Seq* const seqs = s_.seqs.data();
+    const std::int32_t block_size = block_size_;
     std::size_t p = p_;
     std::size_t planned = planned_;
     const std::size_t most =
         std::min(s_.running.size(), p + static_cast<std::size_t>(std::max<std::int64_t>(B_, 0)));
     for (; p < most; ++p) {
-      const Seq& q = s_.seqs[running[p]];
-      if (q.known - q.computed != 1 || q.chunking || q.computed >= q.blocks * block_size_) break;
+      const Seq& q = seqs[running[p]];
+      if (q.known - q.computed != 1 || q.chunking || q.computed >= q.blocks * block_size) break;
       plan[planned++] = {running[p], q.computed, 1, 0, q.blocks, 2, false};
     }
     const auto done = static_cast<std::int64_t>(p - p_);
@@ -264,13 +277,15 @@ class Definition {
   // Section 3.3: C advances before the model has run.
   void commit() {
     if constexpr (Queued) return commit_queued();
+    Seq* const seqs = s_.seqs.data();
+    const bool plain_allowed = plain_;
     StepShape shape;
     std::int64_t plain = 0;  // plain decodes, kept apart from the rest for speed
     std::int64_t plain_context = 0;
     for (const Entry& e : s_.plan) {
-      Seq& q = s_.seqs[e.id];
+      Seq& q = seqs[e.id];
       q.computed += e.tokens;
-      if (plain_ && q.computed == q.known && e.tokens == 1 && q.known > q.prompt) {
+      if (plain_allowed && q.computed == q.known && e.tokens == 1 && q.known > q.prompt) {
         q.chunking = false;
         ++plain;
         plain_context += q.computed;

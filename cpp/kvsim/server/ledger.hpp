@@ -24,6 +24,7 @@ class Ledger {
 
   [[nodiscard]] Ns arrival_ns(std::uint32_t r) const { return columns.arrival_ns[r]; }
   [[nodiscard]] Ns last_token_ns(std::uint32_t r) const { return last_token_ns_[r]; }
+  [[nodiscard]] Ns* last_tokens() { return last_token_ns_.data(); }  // by request
   void set_last_token(std::uint32_t r, Ns t) { last_token_ns_[r] = t; }
 
   void arrived(std::uint32_t r, Ns arrival) { columns.arrival_ns[r] = arrival; }

@@ -169,12 +169,12 @@ void Replica<Pool>::step() {
   const std::int64_t completed = ledger_.totals.completed;
   std::int64_t i = 0;
   definition_.process(
-      began,
+      began, recorder_.entries_on(),
       [this, &i](const Entry&, std::int32_t made) {
         if (recorder_.entries_on()) recorder_.sampled(i++, made);
-        if (made > 0) livelock_.progress();
       },
       [this](RequestId r) { feed_.finished(r, ledger_.now()); });
+  if (shape.sampled > 0) livelock_.progress();
   unfinished_ -= ledger_.totals.completed - completed;
   blocked_ = false;
   if (recorder_.steps_on()) recorder_.end_step(state_.pool.free());
