@@ -79,6 +79,8 @@ MUTANTS = (
            "if (s_.preempted.empty()) {\n      if constexpr", "if (true) {\n      if constexpr"),
     Mutant("a cancelled plan keeps its budget", DEFINITION,
            "B_ += planned->tokens;", "", "priority.a_cancelled_plan"),
+    Mutant("a cancelled plan keeps its context", DEFINITION,
+           "plain_context_ -= s_.seqs[victim].computed--;", "--s_.seqs[victim].computed;"),
     Mutant("blocks are published when computed, not when allocated", DEFINITION,
            "s_.publish(r, q, q.computed + n);", "s_.publish(r, q, q.computed);"),
     Mutant("no slots are reserved for a draft model", DEFINITION,

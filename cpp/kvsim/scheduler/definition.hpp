@@ -24,7 +24,6 @@ class Definition {
 
   // Fills state.plan and state.preempted.
   void schedule() {
-    s_.plan.clear();
     s_.preempted.clear();
     s_.carried = s_.admitted_prefill = false;
     B_ = I_ = s_.cfg.budget;
@@ -72,11 +71,11 @@ class Definition {
     bool finished = false;
     Seq* const seqs = s_.seqs.data();
     Ns* const last_token = ledger.last_tokens();
-    const bool brief = plain_ && !every_entry;
+    const bool brief = !every_entry;
     for (const Entry& e : s_.plan) {
       Seq& q = seqs[e.id];
-      if (brief && q.computed == q.known && last_token[e.id] == began && q.preemptions == 0 &&
-          q.known > q.prompt && q.known + 1 < q.limit) {
+      if (brief && e.plain && last_token[e.id] == began && q.preemptions == 0 &&
+          q.known + 1 < q.limit) {
         last_token[e.id] = now;
         ++q.known;
         ++regular;
@@ -167,7 +166,9 @@ class Definition {
     const std::int64_t D = s_.cfg.draft_slots;
     p_ = 0;
     planned_ = 0;
-    s_.plan.resize(s_.running.size());
+    plain_decodes_ = 0;
+    plain_context_ = 0;
+    s_.plan.resize(s_.running.size());  // not cleared before: there is little to initialise
     while (p_ < s_.running.size() && B_ > 0) {
       if (plain_) plan_plain_decodes();
       if (I_ <= D || B_ <= 0 || p_ == s_.running.size()) break;
@@ -199,31 +200,44 @@ class Definition {
       s_.carried = s_.carried || q.chunking;
       const std::int64_t drafts = std::clamp<std::int64_t>(n + q.computed - q.known, 0, q.drafts);
       q.drafts = 0;
+      const bool plain = plain_ && !q.chunking;
       s_.plan[planned_++] = {
           r, q.computed, static_cast<std::int32_t>(n), static_cast<std::int32_t>(drafts), before,
-          2, false};
+          2, false, false, plain};
+      if (plain) {
+        ++plain_decodes_;
+        plain_context_ += ++q.computed;
+      }
       ++p_;
     }
     s_.plan.resize(planned_);
   }
 
   // The common case of the loop's body: one token for decodes that have a slot for it and publish
-  // nothing; every limit of the body leaves n = 1 then.
+  // nothing; every limit of the body leaves n = 1 then. Nothing reads their C before commit(), so
+  // it advances here.
   void plan_plain_decodes() {
     const RequestId* running = s_.running.data();
     Entry* plan = s_.plan.data();
-    const Seq* const seqs = s_.seqs.data();
+    Seq* const seqs = s_.seqs.data();
     const std::int32_t block_size = block_size_;
+    std::int64_t context = 0;
     std::size_t p = p_;
     std::size_t planned = planned_;
     const std::size_t most =
         std::min(s_.running.size(), p + static_cast<std::size_t>(std::max<std::int64_t>(B_, 0)));
     for (; p < most; ++p) {
-      const Seq& q = seqs[running[p]];
-      if (q.known - q.computed != 1 || q.chunking || q.computed >= q.blocks * block_size) break;
-      plan[planned++] = {running[p], q.computed, 1, 0, q.blocks, 2, false};
+      const RequestId r = running[p];
+      Seq& q = seqs[r];
+      const std::int32_t computed = q.computed;
+      if (q.chunking || computed >= q.blocks * block_size) break;
+      plan[planned++] = {r, computed, 1, 0, q.blocks, 2, false, false, true};
+      q.computed = computed + 1;
+      context += computed + 1;
     }
     const auto done = static_cast<std::int64_t>(p - p_);
+    plain_decodes_ += done;
+    plain_context_ += context;
     B_ -= done;
     I_ -= done;
     p_ = p;
@@ -270,6 +284,10 @@ class Definition {
     if (planned == end) return;
     B_ += planned->tokens;
     I_ += planned->tokens + s_.cfg.draft_slots;
+    if (planned->plain) {
+      --plain_decodes_;
+      plain_context_ -= s_.seqs[victim].computed--;
+    }
     std::move(planned + 1, end, planned);
     --planned_;
   }
@@ -277,27 +295,20 @@ class Definition {
   // Section 3.3: C advances before the model has run.
   void commit() {
     if constexpr (Queued) return commit_queued();
-    Seq* const seqs = s_.seqs.data();
-    const bool plain_allowed = plain_;
     StepShape shape;
-    std::int64_t plain = 0;  // plain decodes, kept apart from the rest for speed
-    std::int64_t plain_context = 0;
-    for (const Entry& e : s_.plan) {
-      Seq& q = seqs[e.id];
-      q.computed += e.tokens;
-      if (plain_allowed && q.computed == q.known && e.tokens == 1 && q.known > q.prompt) {
-        q.chunking = false;
-        ++plain;
-        plain_context += q.computed;
-        continue;
+    if (static_cast<std::int64_t>(s_.plan.size()) > plain_decodes_) {
+      for (const Entry& e : s_.plan) {
+        if (e.plain) continue;
+        Seq& q = s_.seqs[e.id];
+        q.computed += e.tokens;
+        q.chunking = q.computed < q.known;
+        add_to(shape, e, q);
       }
-      q.chunking = q.computed < q.known;
-      add_to(shape, e, q);
     }
-    shape.decode_seqs += plain;
-    shape.decode_tokens += plain;
-    shape.sampled += plain;
-    shape.decode_context += plain_context;
+    shape.decode_seqs += plain_decodes_;
+    shape.decode_tokens += plain_decodes_;
+    shape.sampled += plain_decodes_;
+    shape.decode_context += plain_context_;
     shape_ = shape;
     if (s_.plan.empty()) return;
     ++s_.executed;
@@ -373,8 +384,10 @@ class Definition {
   StepShape shape_;
   std::int64_t B_ = 0;
   std::int64_t I_ = 0;
-  std::size_t p_ = 0;        // place in `running`
-  std::size_t planned_ = 0;  // entries of the plan so far
+  std::size_t p_ = 0;               // place in `running`
+  std::size_t planned_ = 0;         // entries of the plan so far
+  std::int64_t plain_decodes_ = 0;  // of them
+  std::int64_t plain_context_ = 0;  // sum of their C after the step
 };
 
 }  // namespace kvsim

@@ -49,6 +49,7 @@ struct Entry {
   std::uint8_t kind;           // 0 new, 1 resumed, 2 running
   bool padded;                 // the drafts are the scheduler's own padding
   bool samples = false;        // batches in flight: it samples when it has run
+  bool plain = false;          // one token of a decode that publishes nothing
 };
 
 // Of a request with batches in flight (rules for asynchronous scheduling and pipelines, section 3).
