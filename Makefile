@@ -17,7 +17,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot \
+.PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot stability-rates \
   lint tidy format standalone wasm aarch64 stubs clean
 
 help: ## this list
@@ -115,6 +115,11 @@ bench: build $(VENV)/.dev ## each figure beside its goal
 
 bench-check: $(VENV)/.base ## instruction counts against the committed baseline
 	$(PY) tools/bench_check.py --build $(BUILD)/bench
+
+stability-rates: $(VENV)/.base ## how often queues are called unstable (a table of docs/metrics.md)
+	@$(CONFIGURE) -B $(BUILD)/bench -DKVSIM_BUILD_BENCH=ON > /dev/null
+	@$(CMAKE) --build $(BUILD)/bench --target stability_rates -- --quiet
+	@$(BUILD)/bench/stability_rates
 
 bench-plot: $(VENV)/.base ## draw bench/history.csv to out/
 	$(PY) tools/bench_plot.py

@@ -125,9 +125,13 @@ void judge_stability(const Scenario& s, Result& result) {
   if (!drift.unstable) return;
   result.status = Status::unstable;
   const auto text = [](double x) { return json::write_double(std::round(x * 1000) / 1000); };
-  result.reason = "the queue drifts up: waits grow by " + text(drift.excess_load) +
-                  " s per second of arrivals, from " + text(drift.first_wait_ms) + " ms to " +
-                  text(drift.last_wait_ms) + " ms over the window";
+  const std::string range = "from " + text(drift.first_wait_ms) + " ms to " +
+                            text(drift.last_wait_ms) + " ms over the window";
+  result.reason = drift.grows ? "the queue drifts up: waits grow by " + text(drift.excess_load) +
+                                    " s per second of arrivals, " + range
+                              : "the queue never empties: no request of the window waits less "
+                                "than " +
+                                    text(drift.least_wait_ms) + " ms; mean waits go " + range;
 }
 
 template <class Replica>
@@ -175,9 +179,11 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   }
   result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
   result.totals.block_size = setup.config.block_size;
+  in.control.poll();
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
-  result.summary = summarize(result.requests, result.totals, result.itl, s.slo);
+  result.summary = summarize(result.requests, result.totals, result.itl, s.slo, in.control);
+  in.control.poll();
   judge_stability(s, result);
   if (s.record == Record::summary) result.requests = RequestColumns{};
   return result;
@@ -186,7 +192,8 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
 Result simulate(const Scenario& s, const Inputs& in) {
   const bool keys = s.engine.enable_prefix_caching;
   return simulate(s, in,
-                  build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys));
+                  build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys,
+                                 in.control));
 }
 
 }  // namespace kvsim

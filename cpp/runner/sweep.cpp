@@ -118,7 +118,7 @@ Result Sweep::simulate_point(const Scenario& scenario, const Inputs& inputs) {
   if (keys) key.append("/").append(std::to_string(scenario.engine.block_size));
   const auto table = tables_.get(key, [&] {
     return build_requests(scenario.workload, datasets_, scenario.engine.block_size, scenario.seed,
-                          keys);
+                          keys, inputs.control);
   });
   return simulate(scenario, inputs, *table);
 }

@@ -43,6 +43,9 @@ std::shared_ptr<const RequestTable> TableCache::get(const std::string& key,
     return table;
   } catch (...) {
     promise.set_exception(std::current_exception());
+    // Who asks next builds it anew: this builder may only have been stopped.
+    const std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [&](const Entry& e) { return e.key == key; });
     throw;
   }
 }

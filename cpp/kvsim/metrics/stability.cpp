@@ -21,9 +21,12 @@ constexpr int least_kendall = 50;
 constexpr double least_backlog = 30;
 constexpr double least_growth = 1.3;
 constexpr double least_excess_load = 0.01;
+// Of the span of arrivals, as a wait at the end of it: an overload by so much leaves that.
+constexpr double least_late_share = 0.02;
 
 struct Batches {
   std::array<double, batches> mean{};
+  Ns least_wait = 0;
   Ns least_late_wait = 0;  // of the last quarter of the batches
   Ns span_ns = 0;          // of arrivals
 };
@@ -35,7 +38,7 @@ Batches batch_waits(std::size_t n, Row&& row, std::span<const Ns> arrival,
   const std::size_t size = (n - n / 4) / batches;
   const std::size_t from = n - size * batches;
   Batches b;
-  b.least_late_wait = kNever;
+  b.least_wait = b.least_late_wait = kNever;
   b.span_ns = arrival[row(n - 1)] - arrival[row(from)];
   for (std::size_t k = 0; k < batches; ++k) {
     double sum = 0;
@@ -47,6 +50,7 @@ Batches batch_waits(std::size_t n, Row&& row, std::span<const Ns> arrival,
       least = std::min(least, wait);
     }
     b.mean[k] = sum / static_cast<double>(size);
+    b.least_wait = std::min(b.least_wait, least);
     if (k >= batches - quarter) b.least_late_wait = std::min(b.least_late_wait, least);
   }
   return b;
@@ -114,9 +118,11 @@ Drift queue_drift(std::span<const Ns> arrival, std::span<const Ns> scheduled,
   drift.first_wait_ms = first / 1e6;
   drift.last_wait_ms = last / 1e6;
   drift.excess_load = fitted_growth(b.mean) / static_cast<double>(b.span_ns);
-  const bool grows = kendall(b.mean) >= least_kendall && last >= least_growth * first &&
-                     drift.excess_load >= least_excess_load;
-  if (!grows) return drift;
+  drift.least_wait_ms = static_cast<double>(b.least_wait) / 1e6;
+  drift.grows = kendall(b.mean) >= least_kendall && last >= least_growth * first &&
+                drift.excess_load >= least_excess_load;
+  const bool stays = last >= least_late_share * static_cast<double>(b.span_ns);
+  if (!drift.grows && !stays) return drift;
 
   // The scale of waits in a stable queue near saturation is (Kingman) the mean time between
   // completions times the mean of the squared coefficients of variation of gaps and services; half
@@ -129,7 +135,8 @@ Drift queue_drift(std::span<const Ns> arrival, std::span<const Ns> scheduled,
   const Ns end = *std::max_element(finish.begin(), finish.end());
   const double per_completion = static_cast<double>(end - arrival[row(0)]) / static_cast<double>(n);
   const double scale = per_completion * std::max((gap_scv + service_scv) / 2, 0.5);
-  drift.unstable = static_cast<double>(b.least_late_wait) >= least_backlog * scale;
+  const Ns least = drift.grows ? b.least_late_wait : b.least_wait;
+  drift.unstable = static_cast<double>(least) >= least_backlog * scale;
   return drift;
 }
 

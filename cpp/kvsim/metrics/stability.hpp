@@ -10,9 +10,11 @@ namespace kvsim {
 // What the test looked at; `unstable` is the verdict.
 struct Drift {
   bool unstable = false;
+  bool grows = false;        // waits have a trend; an unstable run without one never empties
   double excess_load = 0;    // seconds of wait gained per second of arrivals, over the window
   double first_wait_ms = 0;  // mean wait of the window's first fifth of requests
   double last_wait_ms = 0;   // and of its last fifth
+  double least_wait_ms = 0;  // of any request in the window
 };
 
 // Rows are requests in any order; waits are scheduled - arrival. Never unstable below

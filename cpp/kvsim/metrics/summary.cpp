@@ -44,7 +44,7 @@ Ns frontend_ns(const RequestColumns& q, std::size_t r) {
   return q.frontend_ns.empty() ? 0 : q.frontend_ns[r];
 }
 
-Latencies latencies(const RequestColumns& q, const Slo& slo) {
+Latencies latencies(const RequestColumns& q, const Slo& slo, Control control) {
   const std::size_t n = q.arrival_ns.size();
   const Limits limits(slo);
   Latencies l;
@@ -54,6 +54,7 @@ Latencies latencies(const RequestColumns& q, const Slo& slo) {
   l.tpot_ns.resize(n);
   std::size_t several = 0;
   for (std::size_t r = 0; r < n; ++r) {
+    control.poll(r);
     l.ttft[r] = q.first_token_ns[r] - q.arrival_ns[r];
     l.e2e[r] = q.finish_ns[r] - q.arrival_ns[r];
     l.queue[r] = q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
@@ -72,7 +73,7 @@ Latencies latencies(const RequestColumns& q, const Slo& slo) {
 
 class Writer {
  public:
-  Writer() { values_.reserve(summary_fields().size()); }
+  explicit Writer(Control control) : control_(control) { values_.reserve(summary_fields().size()); }
 
   // The next field; the name is checked, so that list and code cannot drift apart.
   void put(std::string_view name, double value) {
@@ -84,6 +85,7 @@ class Writer {
   }
   template <class T>
   void put_latency(std::string_view name, const std::vector<T>& values_ns) {
+    control_.poll();  // before passes over all requests
     std::array<double, levels.size()> at;
     at.fill(undefined);
     if (!values_ns.empty()) {
@@ -118,6 +120,7 @@ class Writer {
     for (const double value : at) values_.push_back(value / ns_per_ms);
   }
 
+  Control control_;
   std::vector<double> values_;
 };
 
@@ -151,14 +154,14 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns) {
 }  // namespace
 
 std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const ItlHistogram& itl,
-                              const Slo& slo) {
-  const Latencies l = latencies(q, slo);
+                              const Slo& slo, Control control) {
+  const Latencies l = latencies(q, slo, control);
   const double duration_ns = as_double(t.end_ns - t.start_ns);
   const double duration_s = s_from_ns(t.end_ns - t.start_ns);
   const double rate = ratio(as_double(t.completed), duration_s);
   const bool has_slo = slo.ttft_ms || slo.tpot_ms || slo.e2e_ms;
 
-  Writer w;
+  Writer w(control);
   w.put("completed", as_double(t.completed));
   w.put("duration_s", duration_s);
   w.put("total_input_tokens", as_double(t.prompt_tokens));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/core/itl_histogram.hpp"
 #include "kvsim/result.hpp"
 #include "kvsim/scenario/scenario.hpp"
@@ -92,6 +93,7 @@ inline constexpr std::array fields{
 // One value a field, NaN where a run does not define it (no request with two tokens, no SLO, no
 // waterfall). The columns hold every request of the run; those of the waterfall may be empty.
 [[nodiscard]] std::vector<double> summarize(const RequestColumns& requests, const RunTotals& totals,
-                                            const ItlHistogram& itl, const Slo& slo);
+                                            const ItlHistogram& itl, const Slo& slo,
+                                            Control control = {});
 
 }  // namespace kvsim

@@ -6,26 +6,21 @@
 
 namespace kvsim {
 
-Ledger::Ledger(const RequestTable& table, bool waterfall, bool queued)
+Ledger::Ledger(const RequestTable& table, bool waterfall, bool queued, Control control)
     : waterfall_(waterfall), queued_(queued) {
-  const auto n = static_cast<std::size_t>(table.size());
-  columns.arrival_ns.resize(n);
-  columns.scheduled_ns.resize(n);
-  columns.first_token_ns.resize(n);
-  columns.finish_ns.resize(n);
-  columns.output_tokens.resize(n);
-  columns.num_preemptions.resize(n);
-  columns.cached_tokens.resize(n);
-  last_token_ns_.resize(n);
+  const auto size = [&](auto&... column) {
+    const auto resize = [&](auto& c) {
+      control.poll();  // the first touch of so much memory takes a while
+      c.resize(static_cast<std::size_t>(table.size()));
+    };
+    (resize(column), ...);
+  };
+  RequestColumns& c = columns;
+  size(c.arrival_ns, c.scheduled_ns, c.first_token_ns, c.finish_ns, c.output_tokens);
+  size(c.num_preemptions, c.cached_tokens, last_token_ns_);
   if (!waterfall) return;
-  columns.host_ns.resize(n);
-  columns.compute_ns.resize(n);
-  columns.hbm_ns.resize(n);
-  columns.comm_ns.resize(n);
-  columns.preempted_ns.resize(n);
-  columns.redo_ns.resize(n);
-  columns.bubble_ns.resize(n);
-  redoing_.resize(n);
+  size(c.host_ns, c.compute_ns, c.hbm_ns, c.comm_ns, c.preempted_ns, c.redo_ns, c.bubble_ns);
+  size(redoing_);
 }
 
 // Time between the request's batches, and the time that its batch waited for a stage, is bubble.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/result.hpp"
 #include "kvsim/workload/request_table.hpp"
 
@@ -12,7 +13,7 @@ namespace kvsim {
 
 class Ledger {
  public:
-  Ledger(const RequestTable& table, bool waterfall, bool queued = false);
+  Ledger(const RequestTable& table, bool waterfall, bool queued = false, Control control = {});
 
   // The clock: the start of a step while it is scheduled, its end while its output is processed.
   [[nodiscard]] Ns now() const { return now_; }

@@ -26,7 +26,7 @@ class QueuedReplica {
   QueuedReplica(const SchedulerConfig& config, const StepTimeModel& model,
                 const RequestTable& table, Mode mode, Record record, bool waterfall,
                 Control control)
-      : ledger_(table, waterfall, true),
+      : ledger_(table, waterfall, true, control),
         state_(config, table),
         definition_(state_),
         lazy_(state_, config.max_model_len, 1),
@@ -245,9 +245,9 @@ class QueuedReplica {
   void record_leap(Ns t, Ns end, const Terms& terms, std::int64_t n);
 
   void poll() {
-    if ((++polls_ & 1023) == 0 && control_.stop != nullptr && *control_.stop) {
-      fail(ErrorKind::cancelled, "the run was stopped");
-    }
+    if (++polls_ + ledger_.totals.steps < next_poll_) return;
+    next_poll_ = polls_ + ledger_.totals.steps + 4096;
+    control_.poll();
   }
 
   Ledger ledger_;
@@ -264,6 +264,7 @@ class QueuedReplica {
   std::vector<Ns> stage_free_;
   std::int64_t unfinished_ = 0;
   std::int64_t polls_ = 0;
+  std::int64_t next_poll_ = 0;
   bool flush_ = false;  // a request finished since the last call
 
   // An entry of the batch in flight that the lazy path handles by itself: a chunk, or a decode

@@ -22,7 +22,7 @@ class Replica {
  public:
   Replica(const SchedulerConfig& config, const StepTimeModel& model, const RequestTable& table,
           Mode mode, Record record, bool waterfall, Control control)
-      : ledger_(table, waterfall),
+      : ledger_(table, waterfall, false, control),
         state_(config, table),
         definition_(state_),
         lazy_(state_, longest_output(config, table)),
@@ -95,6 +95,7 @@ class Replica {
   bool blocked_ = false;   // the head of the queue cannot be admitted before something changes
   std::int64_t unfinished_ = 0;
   std::int64_t polls_ = 0;
+  std::int64_t next_poll_ = 0;  // in polls and steps: a leap can be of very many steps
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
   std::vector<OrderedId> finished_;
   std::vector<OrderedId> takers_;
@@ -214,9 +215,9 @@ void Replica<Pool>::check_progress() {
 
 template <class Pool>
 void Replica<Pool>::poll() {
-  if ((++polls_ & 1023) == 0 && control_.stop != nullptr && *control_.stop) {
-    fail(ErrorKind::cancelled, "the run was stopped");
-  }
+  if (++polls_ + ledger_.totals.steps < next_poll_) return;
+  next_poll_ = polls_ + ledger_.totals.steps + 4096;
+  control_.poll();
 }
 
 }  // namespace kvsim

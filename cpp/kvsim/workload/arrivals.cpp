@@ -70,6 +70,7 @@ class Times {
     const double gap_ns = 1e9 / rate_per_s;
     double sum = 0;
     for (std::size_t i = 0; i < count_; ++i) {
+      source_.control.poll(i);
       sum += gap(i);
       times_[i] = round_half_even_checked(sum * gap_ns, "workload.arrivals.rate_per_s");
     }

@@ -73,8 +73,9 @@ void add_trace_prefixes(const WorkloadSource& source, std::int64_t block_size, b
 
 }  // namespace
 
-WorkloadSource::WorkloadSource(const Workload& w, const Datasets& datasets, std::uint64_t seed_)
-    : workload(w), seed(seed_) {
+WorkloadSource::WorkloadSource(const Workload& w, const Datasets& datasets, std::uint64_t seed_,
+                               Control control_)
+    : workload(w), seed(seed_), control(control_) {
   w.validate("workload");
   if (const auto* lengths = std::get_if<DatasetLengths>(&w.lengths)) {
     dataset_name = lengths->name;
@@ -85,6 +86,7 @@ WorkloadSource::WorkloadSource(const Workload& w, const Datasets& datasets, std:
       const Stream stream(seed, Purpose::dataset_order);
       drawn_rows.resize(static_cast<std::size_t>(requests));
       for (std::size_t r = 0; r < drawn_rows.size(); ++r) {
+        control.poll(r);
         drawn_rows[r] = static_cast<std::uint32_t>(
             uniform_below(stream, r, 0, static_cast<std::uint64_t>(dataset->rows())));
       }
@@ -100,14 +102,16 @@ std::string WorkloadSource::row_text(std::size_t row) const {
 }
 
 RequestTable build_requests(const Workload& workload, const Datasets& datasets,
-                            std::int64_t block_size, std::uint64_t seed, bool need_keys) {
-  const WorkloadSource source(workload, datasets, seed);
+                            std::int64_t block_size, std::uint64_t seed, bool need_keys,
+                            Control control) {
+  const WorkloadSource source(workload, datasets, seed, control);
   RequestTable table;
   fill_lengths(source, table);
   fill_priorities(source, table);
   fill_stops(source, table);
   fill_arrivals(source, table);
   check_total_lengths(table);
+  control.poll();
   if (const auto* groups = std::get_if<PrefixGroups>(&workload.prefixes)) {
     add_group_prefixes(*groups, source, block_size, need_keys, table);
   } else if (const auto* sessions = std::get_if<Sessions>(&workload.prefixes)) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/workload/request_table.hpp"
 
@@ -15,6 +16,7 @@ namespace kvsim {
 // Prefix keys are built if need_keys (prefix caching is on). Fails with ErrorKind::config and the
 // field's path, "workload." in front.
 RequestTable build_requests(const Workload& workload, const Datasets& datasets,
-                            std::int64_t block_size, std::uint64_t seed, bool need_keys);
+                            std::int64_t block_size, std::uint64_t seed, bool need_keys,
+                            Control control = {});
 
 }  // namespace kvsim

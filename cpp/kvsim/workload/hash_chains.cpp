@@ -47,6 +47,7 @@ class HashChains {
 
   PrefixKeys keys() {
     for (std::int64_t r = 0; r < table_.size(); ++r) {
+      source_.control.poll(static_cast<std::size_t>(r));
       walk(r, [&](std::uint32_t node, std::uint32_t blocks) {
         fill_[node].add(blocks);
         return true;
@@ -64,6 +65,7 @@ class HashChains {
     if (next == 0) return keys;
     keys.offset.resize(static_cast<std::size_t>(table_.size()) + 1);
     for (std::int64_t r = 0; r < table_.size(); ++r) {
+      source_.control.poll(static_cast<std::size_t>(r));
       std::int64_t count = 0;
       walk(r, [&](std::uint32_t node, std::uint32_t blocks) {
         count += std::min(blocks, fill_[node].second);
@@ -75,6 +77,7 @@ class HashChains {
     keys.shared.resize(static_cast<std::size_t>(keys.offset.back()));
     std::uint32_t* out = keys.shared.data();
     for (std::int64_t r = 0; r < table_.size(); ++r) {
+      source_.control.poll(static_cast<std::size_t>(r));
       walk(r, [&](std::uint32_t node, std::uint32_t blocks) {
         const std::uint32_t shared = std::min(blocks, fill_[node].second);
         for (std::uint32_t k = 0; k < shared; ++k) out[k] = base[node] + k;

@@ -100,6 +100,7 @@ struct Fill {
 
 void take_rows(const WorkloadSource& source, const std::vector<std::int32_t>& from,
                std::vector<std::int32_t>& to) {
+  source.control.poll();
   to.resize(static_cast<std::size_t>(source.requests));
   if (!source.drawn_rows.empty()) {
     for (std::size_t r = 0; r < to.size(); ++r) to[r] = from[source.drawn_rows[r]];

@@ -19,6 +19,7 @@ std::vector<std::uint32_t> draw_groups(const PrefixGroups& p, const WorkloadSour
   std::vector<std::uint32_t> group(static_cast<std::size_t>(source.requests));
   const Zipf law(static_cast<std::uint64_t>(p.num_groups), p.zipf_exponent);
   for (std::size_t r = 0; r < group.size(); ++r) {
+    source.control.poll(r);
     group[r] = static_cast<std::uint32_t>(law(stream, r) - 1);
   }
   return group;

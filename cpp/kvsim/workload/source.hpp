@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kvsim/core/control.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/workload/request_table.hpp"
 
@@ -20,7 +21,10 @@ struct WorkloadSource {
   std::string dataset_name;
   std::vector<std::uint32_t> drawn_rows;  // order resample
 
-  WorkloadSource(const Workload& workload, const Datasets& datasets, std::uint64_t seed);
+  Control control;
+
+  WorkloadSource(const Workload& workload, const Datasets& datasets, std::uint64_t seed,
+                 Control control);
 
   [[nodiscard]] std::size_t row_of(std::int64_t r) const {
     if (!drawn_rows.empty()) return drawn_rows[static_cast<std::size_t>(r)];
@@ -39,11 +43,15 @@ struct WorkloadSource {
   template <class F>
   void for_each_request(F&& f) const {
     if (turns == 0) {
-      for (std::int64_t r = 0; r < requests; ++r) f(r, static_cast<std::uint64_t>(r), 0U);
+      for (std::int64_t r = 0; r < requests; ++r) {
+        control.poll(static_cast<std::size_t>(r));
+        f(r, static_cast<std::uint64_t>(r), 0U);
+      }
       return;
     }
     std::uint64_t session = 0;
     for (std::int64_t r = 0; r < requests; ++session) {
+      control.poll(session);
       for (std::uint64_t turn = 0; turn < static_cast<std::uint64_t>(turns) && r < requests;
            ++turn) {
         f(r++, session, turn);

@@ -107,6 +107,7 @@ class TokenChains {
   void intern(const std::vector<std::size_t>& begin, std::vector<std::uint32_t>& node_of) {
     ChainIndex index(node_of.size());
     for (std::size_t r = 0; r + 1 < begin.size(); ++r) {
+      source_.control.poll();
       check_row(r);
       std::uint32_t parent = ChainIndex::root;
       for (std::size_t j = 0; j < begin[r + 1] - begin[r]; ++j) {

@@ -1,41 +1,17 @@
 #include "kvsim/metrics/stability.hpp"
 
 #include <algorithm>
-#include <random>
+#include <cstdlib>
 #include <vector>
 
 #include "check.hpp"
-#include "kvsim/core/math.hpp"
+#include "metrics/simulated_queue.hpp"
 
 using kvsim::Ns;
+using kvsim_test::queue;
+using kvsim_test::QueueRun;
 
 namespace {
-
-struct Run {
-  std::vector<Ns> arrival, scheduled, finish;
-  [[nodiscard]] bool unstable() const { return kvsim::drifts_up(arrival, scheduled, finish); }
-};
-
-// A single server, exponential gaps and services of mean 1 ms (utilisation rho), first come first
-// served. `cluster` requests arrive at a time, at the same rate of requests.
-Run queue(std::uint64_t seed, int n, double rho, int cluster = 1) {
-  std::mt19937_64 bits(seed);
-  const auto exponential = [&bits](double mean) {
-    return -mean * kvsim::math::log((static_cast<double>(bits() >> 11) + 0.5) * 0x1p-53);
-  };
-  Run run;
-  double t = 0;
-  double free = 0;
-  for (int i = 0; i < n; ++i) {
-    if (i % cluster == 0) t += exponential(1e6 * cluster / rho);
-    const double start = std::max(t, free);
-    free = start + exponential(1e6);
-    run.arrival.push_back(static_cast<Ns>(t));
-    run.scheduled.push_back(static_cast<Ns>(start));
-    run.finish.push_back(static_cast<Ns>(free));
-  }
-  return run;
-}
 
 // How many of `runs` queues are called unstable.
 int alarms(int runs, int n, double rho, int cluster = 1) {
@@ -65,8 +41,26 @@ TEST(stability, overloaded_queues_are) {
   CHECK_EQ(alarms(20, 20000, 1.1), 20);
 }
 
+// Waits that rise and fall while the queue never empties have no trend.
+TEST(stability, a_queue_that_never_empties_is_overloaded_without_a_trend) {
+  QueueRun run;
+  for (int i = 0; i < 4000; ++i) {
+    const double t = 1e6 * i;
+    const double wait = 2e8 + 5e4 * std::abs(2000 - i);
+    run.arrival.push_back(static_cast<Ns>(t));
+    run.scheduled.push_back(static_cast<Ns>(t + wait));
+    run.finish.push_back(static_cast<Ns>(t + wait + 1e6));
+  }
+  const kvsim::Drift drift = kvsim::queue_drift(run.arrival, run.scheduled, run.finish);
+  CHECK(drift.unstable);
+  CHECK(!drift.grows);
+  CHECK_NEAR(drift.least_wait_ms, 200, 1);
+  run.scheduled[3500] = run.arrival[3500];  // it empties once
+  CHECK(!run.unstable());
+}
+
 TEST(stability, order_of_rows_does_not_matter) {
-  Run run = queue(1, 3000, 1.2);
+  QueueRun run = queue(1, 3000, 1.2);
   REQUIRE(run.unstable());
   std::reverse(run.arrival.begin(), run.arrival.end());
   std::reverse(run.scheduled.begin(), run.scheduled.end());
@@ -76,7 +70,7 @@ TEST(stability, order_of_rows_does_not_matter) {
 
 TEST(stability, small_runs_bursts_and_empty_queues_are_not_judged) {
   CHECK(!queue(1, 199, 5).unstable());
-  Run run = queue(1, 1000, 5);
+  QueueRun run = queue(1, 1000, 5);
   std::fill(run.arrival.begin(), run.arrival.end(), 0);
   CHECK(!run.unstable());
   run = queue(1, 1000, 0.5);
@@ -87,7 +81,7 @@ TEST(stability, small_runs_bursts_and_empty_queues_are_not_judged) {
 
 TEST(stability, reports_the_excess_load) {
   // At load rho the wait grows by rho - 1 per unit of time.
-  const Run run = queue(3, 100'000, 1.25);
+  const QueueRun run = queue(3, 100'000, 1.25);
   const auto drift = kvsim::queue_drift(run.arrival, run.scheduled, run.finish);
   CHECK(drift.unstable);
   CHECK_NEAR(drift.excess_load, 0.25, 0.02);

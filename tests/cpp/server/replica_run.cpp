@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -19,19 +20,21 @@ template <class Replica>
 Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mode, Record record,
             kvsim::Control control) {
   const kvsim::StepTimeModel model = kvsim::AffineTime(c.step_time, {});
-  Replica replica(config, model, c.requests, mode, record, true, control);
   Outcome out;
+  std::optional<Replica> replica;
   try {
-    replica.run();
+    replica.emplace(config, model, c.requests, mode, record, true, control);
+    replica->run();
   } catch (const kvsim::Error& e) {
     out.error = e.kind();
     out.message = e.what();
+    if (!replica) return out;
   }
-  out.totals = replica.ledger().totals;
-  out.requests = replica.ledger().columns;
-  out.steps = replica.recorder().steps;
-  out.entries = replica.recorder().entries;
-  out.itl = replica.ledger().itl.distinct();
+  out.totals = replica->ledger().totals;
+  out.requests = replica->ledger().columns;
+  out.steps = replica->recorder().steps;
+  out.entries = replica->recorder().entries;
+  out.itl = replica->ledger().itl.distinct();
   return out;
 }
 

@@ -264,3 +264,19 @@ TEST(priorities, are_drawn_or_the_datasets) {
   CHECK_EQ(build(three(Poisson{1}, 3), 1, {{"three", d}}).priority,
            (std::vector<std::int32_t>{7, -7, 7}));
 }
+
+TEST(build, stops_when_it_is_told) {
+  const volatile bool stop = true;
+  Datasets none;
+  for (const kvsim::Lengths& lengths :
+       {kvsim::Lengths{UniformLengths{}}, kvsim::Lengths{LogNormalLengths{}}}) {
+    const Workload w = workload(Poisson{1}, 10, lengths);
+    CHECK_THROWS_WITH(build_requests(w, none, 16, 1, true, {.stop = &stop}), Error, "stopped");
+  }
+  CHECK_THROWS_WITH(
+      build_requests(three(Poisson{1}), three_rows(), 16, 1, true, {.stop = &stop}), Error,
+      "stopped");
+  CHECK_THROWS_WITH(
+      build_requests(workload(GammaArrivals{}, 10), none, 16, 1, true, {.stop = &stop}), Error,
+      "stopped");
+}
