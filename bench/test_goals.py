@@ -184,7 +184,8 @@ def test_ten_million_requests(benchmark: Benchmark, figure: Report) -> None:
         return float(out[0]), float(out[1])
 
     small = statistics.median(run(1_000_000)[0] for _ in range(3))
-    seconds, peak_gib = benchmark.pedantic(run, args=(10_000_000,), rounds=1)
+    # A first run, so that a virtual machine has the memory by then: getting it is the host's time.
+    seconds, peak_gib = benchmark.pedantic(run, args=(10_000_000,), rounds=1, warmup_rounds=1)
     figure("10 M requests over 1 M", seconds / small, "x", at_most=11)
     figure("10 M requests", 1e7 / seconds, "requests/s")
     figure("10 M requests, peak memory", peak_gib * 1.073741824, "GB", at_most=1.5)
