@@ -28,7 +28,8 @@ const char* exception_name(ErrorKind kind) {
 }  // namespace
 
 void bind_errors(py::module_&) {
-  py::register_exception_translator([](std::exception_ptr pointer) {
+  // Local: other modules of pybind11 in one process register translators for every std::exception.
+  py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const Error& error) {

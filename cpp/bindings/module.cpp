@@ -11,6 +11,7 @@ PYBIND11_MODULE(_native, m) {
   b::bind_scenario(m);
   b::bind_inputs(m);
   b::bind_result(m);
+  b::bind_cache(m);
   b::bind_simulate(m);
   b::bind_sweep(m);
 }

@@ -9,6 +9,7 @@
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
+#include "kvsim/step_time/shard.hpp"
 #include "kvsim/workload/build.hpp"
 
 namespace kvsim {
@@ -44,6 +45,17 @@ std::int64_t resolve_max_model_len(const Scenario& s, const ModelSpec* model, co
   return longest;
 }
 
+// How computing a block gets dearer with each block before it: attention reads them all
+// (4 * heads * head_dim operations a token of context) while the products with the weights
+// (2 operations a weight) stay the same.
+double attention_per_block(const ModelSpec& model, std::int64_t block_size) {
+  const ModelShard whole(model, 1);
+  const double weights = whole.attention_params + whole.mlp_params + whole.router_params +
+                         static_cast<double>(model.experts_per_token) * whole.expert_params;
+  const auto attention = static_cast<double>(4 * model.heads * model.head_dim * block_size);
+  return attention / (2 * weights);
+}
+
 Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
               std::vector<std::string>& warnings) {
   Setup setup;
@@ -54,6 +66,15 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
                                    s.weight_dtype, s.kv_cache_dtype, s.pipeline_parallel_size);
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
                                        setup.budget.num_gpu_blocks, max_len);
+  setup.config.eviction_seed = s.seed;
+  if (setup.model != nullptr) {
+    setup.config.attention_per_block = attention_per_block(*setup.model, setup.config.block_size);
+  }
+  if (s.engine.prefix_eviction == eviction_of<Belady>() && !requests.successor.empty()) {
+    bad_field("engine.prefix_eviction", quoted("belady"),
+              "another policy for a workload of sessions: in which order their turns arrive "
+              "depends on the run, so the trace is not known before it");
+  }
   if (!setup.config.chunked_prefill && setup.config.budget < max_len) {
     bad_field("engine.max_num_batched_tokens", std::to_string(setup.config.budget),
               "at least max_model_len = " + std::to_string(max_len) +

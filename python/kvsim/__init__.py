@@ -21,6 +21,7 @@ Examples
 """
 
 from kvsim import _fields, catalog, datasets
+from kvsim._cache import HitRates, prefix_hit_rates
 from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
 from kvsim._knee import Knee
@@ -48,6 +49,7 @@ __all__ = [
     "FrontierResult",
     "FrontierSeries",
     "Gpu",
+    "HitRates",
     "InfeasibleError",
     "InvariantViolation",
     "ItlDistribution",
@@ -64,6 +66,7 @@ __all__ = [
     "catalog",
     "datasets",
     "frontier",
+    "prefix_hit_rates",
     "simulate",
     "sweep",
     "verify_vllm",

@@ -36,6 +36,7 @@ __all__ = [
     "OperatorTables",
     "Poisson",
     "Polynomial",
+    "PrefixEviction",
     "PrefixGroups",
     "Prefixes",
     "RandomRangeLengths",
@@ -56,6 +57,7 @@ __all__ = [
 
 WeightDtype = Literal["bf16", "fp16", "fp8", "int8", "int4"]
 KvCacheDtype = Literal["auto", "bf16", "fp16", "fp8"]
+PrefixEviction = Literal["lru", "fifo", "lfu", "sieve", "s3_fifo", "gdsf", "random", "belady"]
 SchedulingPolicy = Literal["fcfs", "priority"]
 SpecMethod = Literal["ngram", "draft_model"]
 OperatorTables = Literal["auto", "measured", "fitted"]
@@ -91,6 +93,9 @@ class Engine(Spec):
         Share of the GPU's memory that the engine may use (from 0.01 up to 1).
     enable_prefix_caching : bool, default True
         Keep full blocks of finished requests for equal prefixes.
+    prefix_eviction : PrefixEviction, default 'lru'
+        Which block the prefix cache gives up first; lru is vLLM's, belady knows the requests to
+        come.
     enable_chunked_prefill : bool, default True
         Split prompts that exceed the token budget.
     scheduling_policy : SchedulingPolicy, default 'fcfs'
@@ -131,6 +136,7 @@ class Engine(Spec):
     num_gpu_blocks: int | None
     gpu_memory_utilization: float
     enable_prefix_caching: bool
+    prefix_eviction: PrefixEviction
     enable_chunked_prefill: bool
     scheduling_policy: SchedulingPolicy
     long_prefill_token_threshold: int
@@ -181,6 +187,7 @@ class Engine(Spec):
         num_gpu_blocks: int | None = None,
         gpu_memory_utilization: float = 0.9,
         enable_prefix_caching: bool = True,
+        prefix_eviction: PrefixEviction = "lru",
         enable_chunked_prefill: bool = True,
         scheduling_policy: SchedulingPolicy = "fcfs",
         long_prefill_token_threshold: int = 0,
@@ -205,6 +212,7 @@ class Engine(Spec):
             num_gpu_blocks=num_gpu_blocks,
             gpu_memory_utilization=gpu_memory_utilization,
             enable_prefix_caching=enable_prefix_caching,
+            prefix_eviction=prefix_eviction,
             enable_chunked_prefill=enable_chunked_prefill,
             scheduling_policy=scheduling_policy,
             long_prefill_token_threshold=long_prefill_token_threshold,

@@ -57,7 +57,9 @@ class Resolver:
 
     def __init__(self, datasets: Mapping[str, Trace] | None, traces: Traces) -> None:
         for name, trace in (datasets or {}).items():
-            _check_trace(name, trace)
+            if not isinstance(name, str):
+                raise ConfigError(f"datasets[{name!r}]: got a name that is no text")
+            check_trace(f"datasets[{name!r}]", trace)
         self._handed = dict(datasets or {})
         self._traces = traces
         self.hashes: dict[str, str] = {}
@@ -81,10 +83,11 @@ class Resolver:
         raise ConfigError(f"workload.lengths.name: got {name!r}{nearest(name, known)}")
 
 
-def _check_trace(name: object, trace: object) -> None:
-    if not isinstance(name, str) or not isinstance(trace, Trace):
-        kind = type(trace).__name__
-        raise ConfigError(f"datasets[{name!r}]: got a {kind}; allowed: names and Traces")
+def check_trace(what: str, trace: object) -> Trace:
+    """Return the trace after checking that it is one."""
+    if not isinstance(trace, Trace):
+        raise ConfigError(f"{what}: got a {type(trace).__name__}; allowed: a Trace")
+    return trace
 
 
 def check_deadline(deadline_s: float | None) -> float | None:

@@ -9,12 +9,14 @@ import numpy.typing
 import typing
 
 __all__: list[str] = [
+    "BlockTrace",
     "Catalog",
     "Dataset",
     "Result",
     "Sweep",
     "canonical",
     "check",
+    "replay_cache",
     "schema_json",
     "simulate",
     "status_names",
@@ -75,6 +77,17 @@ class Result:
     @property
     def warnings(self) -> list[str]: ...
 
+class BlockTrace:
+    """
+    Chains of block keys.
+    """
+    def __init__(
+        self,
+        offset: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+        keys: typing.Annotated[numpy.typing.ArrayLike, numpy.uint32],
+        num_keys: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
 class Sweep:
     """
     The points of a sweep and what they gave.
@@ -119,6 +132,16 @@ def canonical(type_name: str, text: str) -> str:
 def check(type_name: str, text: str) -> None:
     """
     Raise ConfigError unless the JSON text describes a valid struct of this type.
+    """
+
+def replay_cache(
+    trace: BlockTrace,
+    capacity_blocks: typing.SupportsInt | typing.SupportsIndex,
+    policy: str,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[int, int]:
+    """
+    Blocks found and blocks asked for.
     """
 
 def schema_json() -> str:

@@ -42,6 +42,7 @@ enum class Purpose : std::uint64_t {
   failure = 14,
   think_time = 15,
   dataset_order = 16,
+  eviction = 17,
 };
 
 // key = (word 0: seed, word 1: purpose), counter = (word 0: entity, word 1: draw, 0, 0). numpy

@@ -1,20 +1,17 @@
 #include "kvsim/kv/block_pool.hpp"
 
-#include <bit>
+#include <string>
+
+#include "kvsim/core/error.hpp"
 
 namespace kvsim {
 
 BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
-    : usable_(num_gpu_blocks - 1) {
+    : usable_(num_gpu_blocks - 1), lru_(static_cast<std::size_t>(num_gpu_blocks)) {
   const auto n = static_cast<std::size_t>(num_gpu_blocks);
   stack_.resize(n);
   for (std::size_t i = 1; i < n; ++i) stack_[i - 1] = static_cast<Block>(n - i);
   stack_size_ = n - 1;
-  // At least twice the blocks: it is full only if half of it are holes, so a compaction, which
-  // copies less than n entries, comes after at least n pushes.
-  ring_.resize(std::bit_ceil(2 * n));
-  ring_mask_ = ring_.size() - 1;
-  place_.resize(n);
   refs_.resize(n);
   tag_.resize(n);
   next_.resize(n);
@@ -22,15 +19,33 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   owner_.resize(n);
 }
 
-void BlockPool::compact() {
-  std::uint64_t out = ring_head_;
-  for (std::uint64_t i = ring_head_; i < ring_tail_; ++i) {
-    const Block entry = ring_[i & ring_mask_];
-    if (entry == 0) continue;
-    if ((entry & lost_bit) == 0) place_[entry] = static_cast<std::uint32_t>(out);
-    ring_[out++ & ring_mask_] = entry;
+void BlockPool::release(const Block* table, std::int64_t published, std::int64_t shared,
+                        bool kept) {
+  for (std::int64_t j = published - 1; j >= 0; --j) {
+    if (j >= shared || --refs_[table[j]] == 0) release_one(table[j], j, kept);
   }
-  ring_tail_ = out;
+}
+
+void BlockPool::release_one(Block block, std::int64_t position, bool wanted) {
+  std::uint64_t content = Released::nothing;
+  const std::uint32_t tag = tag_[block];
+  if ((tag & private_bit) != 0) {
+    content = (std::uint64_t{owner_[block]} << 32) | tag;  // shared keys are below 2^31
+  } else if (tag != 0) {
+    content = tag - 1;
+  }
+  ++keyed_free_;
+  policy_->release(block, {content, static_cast<std::uint32_t>(position), wanted});
+}
+
+BlockPool::Block BlockPool::pop_by_policy() {
+  const Block block = policy_->evict();
+  if (block == 0 || static_cast<std::int64_t>(block) > usable_ || refs_[block] != 0) {
+    fail(ErrorKind::invariant, "the eviction policy gave up block " + std::to_string(block) +
+                                   ", which is in use or none of the pool's");
+  }
+  if (tag_[block] != 0) evict(block);
+  return block;
 }
 
 void BlockPool::evict(Block block) {
@@ -66,7 +81,10 @@ void BlockPool::forget_private(std::uint32_t request) {
   const auto it = private_first_.find(request);
   if (it == private_first_.end()) return;
   for (const Chain& chain : it->second) {
-    for (Block block = chain.first; block != 0; block = next_[block]) tag_[block] = 0;
+    for (Block block = chain.first; block != 0; block = next_[block]) {
+      tag_[block] = 0;
+      if (policy_ != nullptr) policy_->forget(block);
+    }
   }
   private_first_.erase(it);
 }
@@ -76,14 +94,20 @@ std::uint64_t BlockPool::digest() const {
   const auto mix = [&h](std::uint64_t x) { h = (h ^ x) * 1099511628211ULL; };
   for (std::size_t i = 0; i < stack_size_; ++i) mix(stack_[i]);
   mix(~0ULL);
-  for (std::uint64_t i = ring_head_; i < ring_tail_; ++i) {
-    const Block entry = ring_[i & ring_mask_];
-    if (entry == 0) continue;
-    mix(entry & ~lost_bit);
-    const std::uint32_t tag = (entry & lost_bit) != 0 ? 0 : tag_[entry];
+  if (policy_ != nullptr) {
+    // What is cached, without the order in which the policy would evict it.
+    for (std::size_t block = 1; block < tag_.size(); ++block) {
+      mix(tag_[block]);
+      mix(refs_[block]);
+      if ((tag_[block] & private_bit) != 0) mix(owner_[block]);
+    }
+  }
+  lru_.for_each([&](Block entry) {
+    mix(entry & ~Lru::lost_bit);
+    const std::uint32_t tag = (entry & Lru::lost_bit) != 0 ? 0 : tag_[entry];
     mix(tag);
     if ((tag & private_bit) != 0) mix(owner_[entry]);
-  }
+  });
   return h;
 }
 

@@ -2,10 +2,8 @@
 //
 // Freed blocks without a key go to the front of vLLM's free queue and keyed ones to its back, and
 // blocks are taken from the front. So the queue always is: unkeyed blocks, then keyed ones. Hence
-// two structures: a stack of unkeyed blocks, and the keyed ones in LRU order in a ring whose
-// entries become holes when a hit revives a block. A keyed block that nobody can find any more (its
-// request has finished and nobody shares the key) keeps its turn, but carries a mark, so that
-// taking it touches nothing else.
+// two structures: a stack of unkeyed blocks, and the keyed ones in LRU order (eviction/lru.hpp), or
+// in the hands of another eviction policy.
 //
 // Keys (workload/request_table.hpp): a shared key is a dense id with a list of the blocks that hold
 // it, in order of insertion. A key that only its own request can ask for is private: nobody looks
@@ -14,11 +12,13 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "kvsim/workload/request_table.hpp"
+#include "kvsim/kv/eviction/lru.hpp"
+#include "kvsim/kv/eviction/policy.hpp"
 
 namespace kvsim {
 
@@ -31,6 +31,11 @@ class BlockPool {
   BlockPool(std::int64_t num_gpu_blocks, std::int64_t block_size);
 
   void use_shared_keys(std::uint32_t count) { first_.assign(count, Chain{}); }
+  // Evicts by another policy than LRU, from the start; null is LRU.
+  void use_policy(std::unique_ptr<EvictionPolicy> policy) { policy_ = std::move(policy); }
+  void admitted(std::uint32_t request) {
+    if (policy_ != nullptr) policy_->admitted(request);
+  }
 
   [[nodiscard]] std::int64_t usable() const { return usable_; }
   [[nodiscard]] std::int64_t free() const {
@@ -53,11 +58,15 @@ class BlockPool {
   void give(const Block* table, std::int64_t blocks, std::int64_t published, std::int64_t shared,
             bool kept) {
     for (std::int64_t j = published; j < blocks; ++j) stack_[stack_size_++] = table[j];
+    if (policy_ != nullptr) return release(table, published, shared, kept);
     std::int64_t j = published - 1;
     if (kept) {
       for (; j >= shared; --j) push_keyed(table[j]);
     } else {
-      for (; j >= shared; --j) push_entry(table[j] | lost_bit);
+      for (; j >= shared; --j) {
+        lru_.push_lost(table[j]);
+        ++keyed_free_;
+      }
     }
     for (; j >= 0; --j) {
       if (--refs_[table[j]] == 0) push_keyed(table[j]);
@@ -77,7 +86,11 @@ class BlockPool {
 
   // Takes a reference on a block that a lookup hit.
   void share(Block block) {
-    if (refs_[block]++ == 0) revive(block);
+    if (refs_[block]++ == 0) {
+      revive(block);
+    } else if (policy_ != nullptr) {
+      policy_->hit(block, false);
+    }
   }
 
   // Private keys of a preempted request: blocks [from, to) of its table become findable.
@@ -85,8 +98,9 @@ class BlockPool {
   [[nodiscard]] Block find_private(std::uint32_t request, std::int64_t j) const;
   // The hit on a private block: it leaves the free queue for its owner.
   void revive(Block block) {
-    ring_[place_[block] & ring_mask_] = 0;
     --keyed_free_;
+    if (policy_ != nullptr) return policy_->hit(block, true);
+    lru_.revive(block);
   }
   void forget_private(std::uint32_t request);
 
@@ -96,27 +110,22 @@ class BlockPool {
  private:
   static constexpr std::uint32_t private_bit = 0x80000000U;
 
-  static constexpr Block lost_bit = 0x80000000U;
-
-  void push_entry(Block entry) {
-    if (ring_tail_ - ring_head_ == ring_.size()) compact();
-    ring_[ring_tail_++ & ring_mask_] = entry;
+  void push_keyed(Block block) {
+    lru_.push(block);
     ++keyed_free_;
   }
-  void push_keyed(Block block) {
-    push_entry(block);
-    place_[block] = static_cast<std::uint32_t>(ring_tail_ - 1);
-  }
   Block pop_keyed() {
-    Block entry = 0;
-    while (entry == 0) entry = ring_[ring_head_++ & ring_mask_];
     --keyed_free_;
-    if ((entry & lost_bit) != 0) return entry & ~lost_bit;
+    if (policy_ != nullptr) return pop_by_policy();
+    const Block entry = lru_.pop();
+    if ((entry & Lru::lost_bit) != 0) return entry & ~Lru::lost_bit;
     if (tag_[entry] != 0) evict(entry);
     return entry;
   }
+  void release(const Block* table, std::int64_t published, std::int64_t shared, bool kept);
+  void release_one(Block block, std::int64_t position, bool wanted);
+  Block pop_by_policy();
   void evict(Block block);
-  void compact();
   // Blocks with one key, in order of publication; both ends, so that neither a new one nor an
   // eviction walks over the others.
   struct Chain {
@@ -139,12 +148,9 @@ class BlockPool {
   std::int64_t usable_;
   std::vector<Block> stack_;
   std::size_t stack_size_ = 0;
-  std::vector<Block> ring_;  // entries [head, tail), modulo its size: a block, 0 = a hole
-  std::uint64_t ring_mask_ = 0;
-  std::uint64_t ring_head_ = 0;
-  std::uint64_t ring_tail_ = 0;
+  Lru lru_;
+  std::unique_ptr<EvictionPolicy> policy_;  // null: lru_
   std::int64_t keyed_free_ = 0;
-  std::vector<std::uint32_t> place_;  // of a free keyed block: its place in ring_, low 32 bits
   std::vector<std::uint32_t> refs_;   // kept for blocks with a shared key only
   std::vector<std::uint32_t> tag_;    // 0: not findable; key + 1; private_bit | j
   std::vector<Block> next_;           // next block with the same key, 0 = none

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "kvsim/kv/eviction/policies.hpp"
 #include "kvsim/scenario/catalog_types.hpp"
 #include "kvsim/scenario/field.hpp"
 #include "kvsim/scenario/workload_types.hpp"
@@ -61,6 +62,7 @@ struct EngineSpec {
   std::optional<std::int64_t> num_gpu_blocks;
   double gpu_memory_utilization = 0.9;
   bool enable_prefix_caching = true;
+  PrefixEviction prefix_eviction = eviction_of<Lru>();
   bool enable_chunked_prefill = true;
   SchedulingPolicy scheduling_policy = SchedulingPolicy::fcfs;
   std::int64_t long_prefill_token_threshold = 0;
@@ -113,6 +115,10 @@ struct EngineSpec {
             {.min = 0.01, .max = 1.0, .doc = "Share of the GPU's memory that the engine may use."}),
         field("enable_prefix_caching", &E::enable_prefix_caching,
               {.doc = "Keep full blocks of finished requests for equal prefixes."}),
+        field(
+            "prefix_eviction", &E::prefix_eviction,
+            {.doc = "Which block the prefix cache gives up first; lru is vLLM's, belady knows the "
+                    "requests to come."}),
         field("enable_chunked_prefill", &E::enable_chunked_prefill,
               {.doc = "Split prompts that exceed the token budget."}),
         field("scheduling_policy", &E::scheduling_policy,

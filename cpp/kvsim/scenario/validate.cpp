@@ -140,6 +140,15 @@ void Workload::validate(std::string_view path) const {
 }
 
 void EngineSpec::validate(std::string_view path) const {
+  if (!enable_prefix_caching && prefix_eviction != eviction_of<Lru>()) {
+    bad_field(join_path(path, "prefix_eviction"), quoted(enum_name(prefix_eviction)),
+              "\"lru\", since enable_prefix_caching is false");
+  }
+  if (prefix_eviction == eviction_of<Belady>() && scheduling_policy == SchedulingPolicy::priority) {
+    bad_field(join_path(path, "prefix_eviction"), quoted("belady"),
+              "another policy with scheduling_policy \"priority\": the order in which requests are "
+              "admitted is not known before the run");
+  }
   if (spec_method.has_value() != (num_spec_tokens > 0)) {
     bad_field(join_path(path, "num_spec_tokens"), text(num_spec_tokens),
               spec_method ? "1 or more, since spec_method is set" : "0, since spec_method is null");

@@ -23,6 +23,7 @@ SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t pipeline
   c.reserve_full = e.scheduler_reserve_full_isl;
   c.chunked_prefill = e.enable_chunked_prefill;
   c.prefix_caching = e.enable_prefix_caching;
+  c.eviction = e.prefix_eviction;
   c.async = e.async_scheduling;
   c.stages = pipeline_parallel_size;
   c.front_end = {e.frontend_ms * 1e6, e.frontend_us_per_prompt_token * 1e3};

@@ -27,10 +27,13 @@ struct SchedulerConfig {
   bool prefix_caching = false;
   bool priority = false;  // policy priority, else FCFS
   bool spec_ngram = false;
-  bool async = false;       // asynchronous scheduling
-  std::int64_t stages = 1;  // pipeline_parallel_size
-  FrontEnd front_end;       // delay before the scheduler sees a request
-  Ns empty_sleep_ns = 0;    // pause of the engine loop after an empty call
+  PrefixEviction eviction = eviction_of<Lru>();
+  std::uint64_t eviction_seed = 0;
+  double attention_per_block = 0;  // see EvictionSetup
+  bool async = false;              // asynchronous scheduling
+  std::int64_t stages = 1;         // pipeline_parallel_size
+  FrontEnd front_end;              // delay before the scheduler sees a request
+  Ns empty_sleep_ns = 0;           // pause of the engine loop after an empty call
   std::uint64_t spec_seed = 0;
 
   // Batches in flight: with one, the loop is the plain synchronous one.

@@ -87,7 +87,12 @@ struct SchedulerState {
         waiting(config.priority),
         seqs(static_cast<std::size_t>(table.size())) {
     if constexpr (Pool::has_cache) {
-      if (cfg.prefix_caching) pool.use_shared_keys(table.keys.num_shared_keys);
+      if (cfg.prefix_caching) {
+        pool.use_shared_keys(table.keys.num_shared_keys);
+        pool.use_policy(
+            make_eviction(cfg.eviction, {cfg.num_gpu_blocks, cfg.block_size, cfg.eviction_seed,
+                                         cfg.attention_per_block, &table}));
+      }
     }
     if (cfg.batch_queue() > 1) flights.resize(seqs.size());
   }
@@ -214,7 +219,7 @@ struct SchedulerState {
     return evictable;
   }
 
-  void take_hits(Seq& s) {
+  void take_hits([[maybe_unused]] RequestId r, Seq& s) {
     if constexpr (Pool::has_cache) {
       BlockPool::Block* t = table(s);
       for (std::size_t j = 0; j < hits.size(); ++j) {
@@ -225,6 +230,7 @@ struct SchedulerState {
           pool.revive(hits[j]);
         }
       }
+      pool.admitted(r);
     }
     s.blocks = s.published = static_cast<std::int32_t>(hits.size());
     s.kept = static_cast<std::uint32_t>(hits.size());
@@ -367,7 +373,7 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
 
     waiting.pop();
     open_table(s);
-    take_hits(s);
+    take_hits(r, s);
     append_blocks(s, take);
     s.computed = static_cast<std::int32_t>(h);
     publish(r, s, h + n);

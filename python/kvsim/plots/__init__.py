@@ -11,6 +11,7 @@ Examples
 <Axes: ...>
 """
 
+from kvsim.plots.caching import hit_rates
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.frontier import LatencyThroughputFrontier
 from kvsim.plots.style import save, style
@@ -18,6 +19,7 @@ from kvsim.plots.timeline import timeline
 
 __all__ = [
     "LatencyThroughputFrontier",
+    "hit_rates",
     "itl_distribution",
     "latency_cdf",
     "save",

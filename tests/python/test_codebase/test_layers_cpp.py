@@ -13,7 +13,7 @@ LAYERS: dict[str, set[str]] = {
     "workload": {"core", "description"},
     "kv": {"core", "description"},
     "step_time": {"core", "description"},
-    "scenario": {"core", "description", "step_time"},
+    "scenario": {"core", "description", "step_time", "kv"},
     "records": {"core", "description", "step_time", "scenario"},
     "metrics": {"core", "description", "records", "scenario"},
     "scheduler": {"core", "description", "records", "workload", "kv", "step_time", "scenario"},

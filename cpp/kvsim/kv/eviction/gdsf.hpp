@@ -1,0 +1,66 @@
+// Greedy dual with frequency (Cherkasova: Improving WWW proxies performance with
+// Greedy-Dual-Size-Frequency caching. HPL-98-69R1, 1998), all blocks being of one size: the
+// priority of a block is age + uses * cost, the age being the priority of the last block evicted.
+// The cost is what it takes to compute the block anew, which grows with the context before it. A
+// block is of use only with those before it, so it counts for at least as much as the one behind
+// it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kvsim/kv/eviction/block_heap.hpp"
+#include "kvsim/kv/eviction/policy.hpp"
+
+namespace kvsim {
+
+class Gdsf final : public EvictionPolicy {
+ public:
+  static constexpr std::string_view name = "gdsf";
+
+  explicit Gdsf(const EvictionSetup& setup)
+      : attention_per_block_(setup.attention_per_block),
+        free_(setup.num_blocks),
+        uses_(static_cast<std::size_t>(setup.num_blocks)),
+        age_(static_cast<std::size_t>(setup.num_blocks)) {}
+
+  void release(BlockId block, const Released& what) override {
+    if (uses_[block] == 0) {
+      uses_[block] = 1;
+      age_[block] = last_evicted_;
+    }
+    const double cost = 1 + attention_per_block_ * (what.position + 0.5);
+    double priority = age_[block] + static_cast<double>(uses_[block]) * cost;
+    // Releases go from the tail to the head.
+    if (last_position_ == what.position + 1) priority = std::max(priority, last_priority_);
+    last_position_ = what.position;
+    last_priority_ = priority;
+    free_.push(block, {priority, ++releases_});
+  }
+  void hit(BlockId block, bool was_free) override {
+    if (was_free) free_.remove(block);
+    uses_[block] += uses_[block] == 0 ? 2 : 1;
+    age_[block] = last_evicted_;
+  }
+  BlockId evict() override {
+    last_evicted_ = free_.top_key().first;
+    const BlockId block = free_.pop();
+    uses_[block] = 0;
+    return block;
+  }
+
+ private:
+  double attention_per_block_;
+  BlockHeap<std::pair<double, std::uint64_t>> free_;  // (priority, release)
+  std::vector<std::uint64_t> uses_;                   // 0: not known
+  std::vector<double> age_;                           // at the last use
+  double last_evicted_ = 0;
+  std::uint64_t releases_ = 0;
+  std::uint32_t last_position_ = 0;  // of the last release
+  double last_priority_ = 0;
+};
+
+}  // namespace kvsim

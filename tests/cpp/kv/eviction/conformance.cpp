@@ -1,0 +1,77 @@
+#include "kv/eviction/conformance.hpp"
+
+#include <cstddef>
+#include <vector>
+
+#include "kvsim/workload/request_table.hpp"
+#include "random.hpp"
+
+namespace kvsim_test {
+namespace {
+
+enum class State { unknown, free, in_use };
+
+kvsim::RequestTable requests_of(Random& random, std::uint32_t contents) {
+  kvsim::RequestTable table;
+  table.keys.num_shared_keys = contents;
+  table.keys.offset = {0};
+  for (int r = 0; r < 300; ++r) {
+    table.prompt_tokens.push_back(2);
+    table.keys.shared.push_back(static_cast<std::uint32_t>(random.between(0, contents - 1)));
+    table.keys.offset.push_back(r + 1);
+  }
+  return table;
+}
+
+}  // namespace
+
+// Blocks come, are hit and go. The policy must choose a block that is free, and be able to give up
+// every free one.
+std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
+  Random random(seed);
+  const std::int64_t blocks = random.between(2, 80);
+  const auto contents = static_cast<std::uint32_t>(random.between(1, 120));
+  const kvsim::RequestTable requests = requests_of(random, contents);
+  const auto policy = make({blocks, 1, seed, 0.5, &requests});
+  std::vector<State> state(static_cast<std::size_t>(blocks), State::unknown);
+  std::int64_t free = 0;
+
+  const auto evict = [&]() -> std::string {
+    const std::uint32_t block = policy->evict();
+    if (block == 0 || block >= state.size()) return "evicts a block that there is not";
+    if (state[block] == State::in_use) return "evicts a block in use";
+    if (state[block] == State::unknown) return "evicts a block that it does not hold";
+    state[block] = State::unknown;
+    --free;
+    return "";
+  };
+  for (int i = 0; i < 3000; ++i) {
+    const auto block = static_cast<std::uint32_t>(random.between(1, blocks - 1));
+    State& s = state[block];
+    if (random.chance(25) && free > 0) {
+      if (const std::string broken = evict(); !broken.empty()) return broken;
+    } else if (s == State::free) {
+      if (random.chance(10)) policy->forget(block);
+      policy->hit(block, true);
+      s = State::in_use;
+      --free;
+    } else if (random.chance(20)) {
+      policy->hit(block, false);
+      s = State::in_use;
+    } else {
+      const bool gone = random.chance(10);
+      policy->release(block, {gone ? kvsim::Released::nothing
+                                   : static_cast<std::uint64_t>(random.between(0, contents - 1)),
+                              static_cast<std::uint32_t>(random.between(0, 5)), random.chance(10)});
+      s = State::free;
+      ++free;
+    }
+    policy->admitted(static_cast<std::uint32_t>(i / 10));
+  }
+  while (free > 0) {
+    if (const std::string broken = evict(); !broken.empty()) return broken;
+  }
+  return "";
+}
+
+}  // namespace kvsim_test
