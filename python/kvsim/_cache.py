@@ -87,12 +87,12 @@ def prefix_hit_rates(
     >>> import kvsim
     >>> found = kvsim.prefix_hit_rates("mooncake-conversation", [2000, 20_000], ["lru", "belady"])
     >>> [round(float(rate), 3) for rate in found.rates["lru"]], round(found.unlimited, 3)
-    ([0.03, 0.259], 0.366)
+    ([0.054, 0.288], 0.366)
     """
     trace = load(trace) if isinstance(trace, str) else check_trace("trace", trace)
     if trace.hash_offset is None or trace.hash_ids is None or trace.hash_block_tokens is None:
         raise ConfigError(
-            f"trace: got {trace.name!r}, which has no hash ids; allowed: one that has"
+            f"trace: got {trace.name!r}, which has none; allowed: a trace with hash ids"
         )
     known = eviction_policies()
     for policy in policies or ():
