@@ -30,11 +30,11 @@ int main() {
   std::printf("| requests | load");
   for (const double load : loads) std::printf(" %g |", load);
   std::printf("\n|---|---|---|---|---|---|---|---|---|\n");
-  for (const Row& row : {Row{"M/M/1, 1,000", 1000, 1, false}, Row{"2,000", 2000, 1, false},
-                         Row{"5,000", 5000, 1, false}, Row{"20,000", 20'000, 1, false},
-                         Row{"M/D/1, 1,000", 1000, 1, true}, Row{"5,000", 5000, 1, true},
-                         Row{"arrivals in groups of 5, 2,000", 2000, 5, false},
-                         Row{"5,000", 5000, 5, false}}) {
+  for (const Row& row :
+       {Row{"M/M/1, 1,000", 1000, 1, false}, Row{"2,000", 2000, 1, false},
+        Row{"5,000", 5000, 1, false}, Row{"20,000", 20'000, 1, false},
+        Row{"M/D/1, 1,000", 1000, 1, true}, Row{"5,000", 5000, 1, true},
+        Row{"arrivals in groups of 5, 2,000", 2000, 5, false}, Row{"5,000", 5000, 5, false}}) {
     std::printf("| %s |", row.name);
     for (const double load : loads) std::printf(" %.3g |", alarms_percent(row, load));
     std::printf("\n");

@@ -212,9 +212,9 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
 
 Result simulate(const Scenario& s, const Inputs& in) {
   const bool keys = s.engine.enable_prefix_caching;
-  return simulate(s, in,
-                  build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys,
-                                 in.control));
+  return simulate(
+      s, in,
+      build_requests(s.workload, *in.datasets, s.engine.block_size, s.seed, keys, in.control));
 }
 
 }  // namespace kvsim

@@ -201,9 +201,15 @@ class Definition {
       const std::int64_t drafts = std::clamp<std::int64_t>(n + q.computed - q.known, 0, q.drafts);
       q.drafts = 0;
       const bool plain = plain_ && !q.chunking;
-      s_.plan[planned_++] = {
-          r, q.computed, static_cast<std::int32_t>(n), static_cast<std::int32_t>(drafts), before,
-          2, false, false, plain};
+      s_.plan[planned_++] = {r,
+                             q.computed,
+                             static_cast<std::int32_t>(n),
+                             static_cast<std::int32_t>(drafts),
+                             before,
+                             2,
+                             false,
+                             false,
+                             plain};
       if (plain) {
         ++plain_decodes_;
         plain_context_ += ++q.computed;

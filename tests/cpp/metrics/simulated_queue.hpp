@@ -17,7 +17,8 @@ struct QueueRun {
 };
 
 // A single server, exponential gaps, services of mean 1 ms that are exponential or deterministic
-// (utilisation rho), first come first served. `cluster` requests arrive at a time, at the same rate of requests.
+// (utilisation rho), first come first served. `cluster` requests arrive at a time, at the same rate
+// of requests.
 inline QueueRun queue(std::uint64_t seed, int n, double rho, int cluster = 1,
                       bool deterministic = false) {
   std::mt19937_64 bits(seed);

@@ -273,9 +273,8 @@ TEST(build, stops_when_it_is_told) {
     const Workload w = workload(Poisson{1}, 10, lengths);
     CHECK_THROWS_WITH(build_requests(w, none, 16, 1, true, {.stop = &stop}), Error, "stopped");
   }
-  CHECK_THROWS_WITH(
-      build_requests(three(Poisson{1}), three_rows(), 16, 1, true, {.stop = &stop}), Error,
-      "stopped");
+  CHECK_THROWS_WITH(build_requests(three(Poisson{1}), three_rows(), 16, 1, true, {.stop = &stop}),
+                    Error, "stopped");
   CHECK_THROWS_WITH(
       build_requests(workload(GammaArrivals{}, 10), none, 16, 1, true, {.stop = &stop}), Error,
       "stopped");
