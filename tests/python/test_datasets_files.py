@@ -353,13 +353,13 @@ def test_gzip_with_a_wrong_bit_is_never_an_error_about_its_rows(tmp_path: Path, 
     packed[place] ^= 16
     file = tmp_path / "t.csv.gz"
     file.write_bytes(packed)
+    reason = ""
     try:
-        trace = datasets.from_csv(file)
+        assert len(datasets.from_csv(file)) == 400
     except TraceError as error:
-        assert "gzip" in error.reason
-    else:  # a bit of the header that means nothing, such as the time
-        assert place < 10
-        assert len(trace) == 400
+        reason = error.reason
+    # A bit of the header that means nothing, such as the time, changes nothing.
+    assert "gzip" in reason or (place < 10 and not reason)
 
 
 @pytest.mark.parametrize("line", [0, 1, 4999])

@@ -95,7 +95,7 @@ class Replica {
   bool blocked_ = false;   // the head of the queue cannot be admitted before something changes
   std::int64_t unfinished_ = 0;
   std::int64_t polls_ = 0;
-  std::int64_t next_poll_ = 0;  // in polls and steps: a leap can be of very many steps
+  std::int64_t next_poll_ = 0;       // in polls and steps: a leap can be of very many steps
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
   std::vector<OrderedId> finished_;
   std::vector<OrderedId> takers_;
@@ -217,6 +217,7 @@ template <class Pool>
 void Replica<Pool>::poll() {
   if (++polls_ + ledger_.totals.steps < next_poll_) return;
   next_poll_ = polls_ + ledger_.totals.steps + 4096;
+  control_.report(ledger_.totals.completed);
   control_.poll();
 }
 

@@ -27,20 +27,22 @@ _JSON_ROWS = 4096
 @contextmanager
 def open_text(file: str) -> Iterator[TextIO]:
     """Open the file as text, decompressed if it is gzip, with damage reported as a TraceError."""
-    with _open_binary(file) as binary:
-        with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream:
-            try:
-                yield stream
-            except _DAMAGE as error:
-                raise _damaged(error, file) from None
-            except UnicodeDecodeError as error:
-                _check_whole(file)
-                reason = f"the text is not UTF-8: {error}"
-                raise TraceError(reason, file=file, line=_undecodable_line(file)) from None
-            except TraceError:
-                # What is wrong with the text may come of damage that only the end tells.
-                _check_whole(file)
-                raise
+    with (
+        _open_binary(file) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream,
+    ):
+        try:
+            yield stream
+        except _DAMAGE as error:
+            raise _damaged(error, file) from None
+        except UnicodeDecodeError as error:
+            _check_whole(file)
+            reason = f"the text is not UTF-8: {error}"
+            raise TraceError(reason, file=file, line=_undecodable_line(file)) from None
+        except TraceError:
+            # What is wrong with the text may come of damage that only the end tells.
+            _check_whole(file)
+            raise
 
 
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
