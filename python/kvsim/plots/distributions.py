@@ -83,7 +83,8 @@ def latency_cdf(
         ax.axvline(slo_ms * per_ms, color="#000000", linewidth=1, linestyle=(0, (1, 2)))
         ax.annotate(
             f"objective {slo_ms * per_ms:g} {unit}", (slo_ms * per_ms, 0.015),
-            xycoords=("data", "axes fraction"), xytext=(-2, 0), textcoords="offset points", fontsize=8, rotation=90, ha="right",
+            xycoords=("data", "axes fraction"), xytext=(-2, 0), textcoords="offset points",
+            fontsize=8, rotation=90, ha="right",
             va="bottom",
         )  # fmt: skip
     ax.set_xlabel(f"{_LABELS.get(column, column)} ({unit})")
