@@ -246,6 +246,8 @@ def test_an_unknown_dataset_reads_alike_everywhere() -> None:
         assert f"nearest: {near}" in message
         swept = kvsim.sweep(BASE, {"workload.lengths": [wrong, "sharegpt-300"]}, datasets=own)
         assert swept.reason[0] == message
+    with pytest.raises(ValueError, match="'azure-2023-code' or 'azure-2023-conversation'"):
+        kvsim.datasets.load("azure")
 
 
 def test_a_newer_schema_reads_alike_everywhere() -> None:
