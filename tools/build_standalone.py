@@ -4,7 +4,8 @@
     python tools/build_standalone.py wasm32-wasi build/wasm           # .../kvsim.wasm
     python tools/build_standalone.py aarch64-linux-musl build/aarch64 # .../kvsim-standalone
 
-With --werror=ON warnings are errors. The first build for another platform also compiles its C++ library, which takes about a minute.
+With --werror=ON warnings are errors. The first build for another platform also compiles its C++
+library, which takes about a minute.
 """
 
 import os
