@@ -100,13 +100,13 @@ stubs: build $(VENV)/.dev ## write the generated files anew (the native module's
 # ---- other platforms
 
 standalone: $(VENV)/.base ## build/standalone/kvsim-standalone (runs a scenario without Python)
-	@$(PY) tools/build_standalone.py native $(BUILD)/standalone
+	@$(PY) tools/build_standalone.py native $(BUILD)/standalone --werror=$(WERROR)
 
 wasm: $(VENV)/.cross ## build/wasm/kvsim.wasm (wasm32-wasi)
-	@$(PY) tools/build_standalone.py wasm32-wasi $(BUILD)/wasm
+	@$(PY) tools/build_standalone.py wasm32-wasi $(BUILD)/wasm --werror=$(WERROR)
 
 aarch64: $(VENV)/.cross ## build/aarch64/kvsim-standalone (static, runs under qemu-aarch64)
-	@$(PY) tools/build_standalone.py aarch64-linux-musl $(BUILD)/aarch64
+	@$(PY) tools/build_standalone.py aarch64-linux-musl $(BUILD)/aarch64 --werror=$(WERROR)
 
 # ---- speed
 

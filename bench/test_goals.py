@@ -128,16 +128,7 @@ def test_sweep(benchmark: Benchmark, figure: Report) -> None:
 
 def test_sweep_python_overhead(benchmark: Benchmark, figure: Report) -> None:
     """Points so small that the engine hardly counts: what a sweep costs beside it."""
-    tiny = {
-        "engine": {"num_gpu_blocks": 100, "max_model_len": 64, "enable_prefix_caching": False},
-        "step_time": {"kind": "affine"},
-        "workload": {
-            "arrivals": {"kind": "burst"},
-            "lengths": {"kind": "fixed", "prompt_tokens": 4, "output_tokens": 1},
-            "num_requests": 1,
-        },
-        "record": "summary",
-    }
+    tiny = scenario("sweep_overhead")
     axes = {"seed": list(range(1_000))}
     result = benchmark.pedantic(
         kvsim.sweep, args=(tiny, axes), kwargs={"threads": 1}, rounds=5, warmup_rounds=1
@@ -147,13 +138,17 @@ def test_sweep_python_overhead(benchmark: Benchmark, figure: Report) -> None:
 
 
 def test_frontier(benchmark: Benchmark, figure: Report) -> None:
-    """20 points of 10,000 requests each, two threads, call to result."""
+    """20 points of 10,000 requests each, two threads, call to result: with capacity and knee."""
     base = scenario("frontier_point")
-    axes = {"workload.arrivals.rate_per_s": [1 + 0.8 * i for i in range(20)]}
-    benchmark.pedantic(
-        kvsim.sweep, args=(base, axes), kwargs={"threads": 2}, rounds=5, warmup_rounds=1
-    )
-    figure("frontier of 20 points", 1e3 * median(benchmark), "ms", at_most=150)
+
+    def answer() -> kvsim.Knee | None:
+        result = kvsim.frontier(base, num_points=20, threads=2)
+        assert len(result.series[0].table) == 20
+        return result.series[0].knee("p99_ttft_ms")
+
+    knee = benchmark.pedantic(answer, rounds=5, warmup_rounds=1)
+    assert knee is not None
+    figure("frontier of 20 points, capacity, knee", 1e3 * median(benchmark), "ms", at_most=150)
 
 
 TEN_MILLION = """

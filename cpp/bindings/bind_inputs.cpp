@@ -46,6 +46,12 @@ bool resolve_dataset(const Resolver& resolver, const std::string& name, Datasets
   return true;
 }
 
+void name_known(const Resolver& resolver, Datasets& datasets) {
+  for (const py::handle name : resolver.attr("known")()) {
+    datasets.try_emplace(name.cast<std::string>());
+  }
+}
+
 void bind_inputs(py::module_& m) {
   py::class_<Catalog>(m, "Catalog", "Models and GPUs by name.")
       .def(py::init([](std::string_view models, std::string_view gpus) {

@@ -40,7 +40,7 @@ class BoundSweep {
   BoundSweep(std::string_view base, std::string_view points, bool grid, const Catalog& catalog,
              const Resolver& resolver, const std::string& record, int threads)
       : threads_(threads) {
-    const json::Value parsed = json::parse(points, "axes");
+    const json::Value parsed = json::parse(points, "axes", json::Constants::read);
     Points set = grid ? Points::grid(parsed) : Points::list(parsed);
     json::Value tree = to_json(read_scenario(base));
     json::set(tree, "record", record);
@@ -50,7 +50,9 @@ class BoundSweep {
       find_dataset_names(path, value, names);
     });
     // A name that nobody knows makes the points that use it invalid.
-    for (const std::string& name : names) resolve_dataset(resolver, name, datasets_);
+    bool all = true;
+    for (const std::string& name : names) all = resolve_dataset(resolver, name, datasets_) && all;
+    if (!all) name_known(resolver, datasets_);
     sweep_ = std::make_unique<Sweep>(std::move(tree), std::move(set), catalog, datasets_);
   }
 

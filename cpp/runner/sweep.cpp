@@ -9,6 +9,7 @@
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/scenario/field_json.hpp"
 #include "kvsim/workload/build.hpp"
+#include "runner/memory.hpp"
 
 namespace kvsim::runner {
 namespace {
@@ -74,6 +75,7 @@ Sweep::End Sweep::run(int threads, const Watch& watch, std::optional<double> dea
   run_watched(
       std::max(1, std::min(threads, most)), [&](int) { work(stop); }, stop,
       [&] {
+        watch_memory();
         late = late || (deadline_s &&
                         std::chrono::duration<double>(Clock::now() - start).count() >= *deadline_s);
         stopped = stopped || !watch(done_);
@@ -99,6 +101,7 @@ void Sweep::work(StopFlag& stop) {
 void Sweep::run_point(std::size_t i, const Inputs& inputs) {
   try {
     const auto point = from_json<Scenario>(scenario(i));
+    check_memory(point, datasets_);
     store(i, simulate_point(point, inputs), point.record != Record::summary);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::cancelled) return;

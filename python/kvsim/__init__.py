@@ -39,6 +39,7 @@ from kvsim.errors import (
     InvariantViolation,
     KvsimError,
     LivelockError,
+    PandasMissingError,
     SweepInterrupted,
 )
 from kvsim.result import ItlDistribution, KvBudget, Result
@@ -58,6 +59,7 @@ __all__ = [
     "KvsimError",
     "LivelockError",
     "Model",
+    "PandasMissingError",
     "Result",
     "SweepInterrupted",
     "SweepResult",

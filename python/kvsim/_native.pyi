@@ -153,10 +153,11 @@ def simulate(
     scenario_json: str,
     catalog: Catalog,
     resolver: collections.abc.Callable[[str], Dataset | None],
+    progress: typing.Any,
     deadline_s: typing.SupportsFloat | typing.SupportsIndex | None,
 ) -> Result:
     """
-    Run one scenario. The resolver returns the Dataset of a name, or None.
+    Run one scenario. The resolver returns the Dataset of a name, or None; progress is called with (requests finished, requests in all), or is None.
     """
 
 def status_names() -> list[str]:

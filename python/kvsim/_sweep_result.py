@@ -18,7 +18,8 @@ from kvsim import _native
 from kvsim._columns import Array
 from kvsim._knee import Knee, find_knee
 from kvsim._names import nearest
-from kvsim.result import SUMMARY, Result, plain_list
+from kvsim._pandas import frame
+from kvsim.result import COUNTS, SUMMARY, Result, plain_list
 from kvsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -189,10 +190,15 @@ class SweepResult:
             *(self._axis(path) for path in self._axes),
             self.status,
             self.reason,
-            *(plain_list(self[name]) for name in SUMMARY),
+            *(self._figures(name) for name in SUMMARY),
         ]
         rows = zip(*columns, strict=True)
         return [dict(zip(names, values, strict=True)) for values in rows]
+
+    def _figures(self, name: str) -> list[Any]:
+        """Return a figure of each row: whole numbers if it counts something, None if undefined."""
+        values = plain_list(self[name])
+        return [None if v is None else int(v) for v in values] if name in COUNTS else values
 
     def select(self, where: Mapping[str, Any] | None = None, /, **named: Any) -> SweepResult:
         """Return the rows in which axes (or `status`) have the given values.
@@ -266,13 +272,17 @@ class SweepResult:
     # ---- other forms
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the rows as a pandas DataFrame (needs pandas)."""
-        import pandas as pd
+        """Return the rows as a pandas DataFrame.
 
+        Raises
+        ------
+        PandasMissingError
+            If pandas is not installed.
+        """
         data: dict[str, Any] = {path: self._axis(path) for path in self._axes}
         data |= {"status": self.status, "reason": self.reason}
         data |= {name: self[name] for name in SUMMARY}
-        return pd.DataFrame(data)
+        return frame(data)
 
     def to_dict(self) -> dict[str, Any]:
         """Return base, axes and rows as plain Python values (no NaN, no infinity: None)."""
@@ -286,9 +296,9 @@ class SweepResult:
 
     def to_json(self, *, indent: int | None = None) -> str:
         """Return `to_dict` as JSON text."""
-        from kvsim._encode import encode
+        from kvsim._encode import encode_strict
 
-        text = encode(self.to_dict(), {}, "sweep")
+        text = encode_strict(self.to_dict(), "sweep")
         return text if indent is None else json.dumps(json.loads(text), indent=indent)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -296,7 +306,7 @@ class SweepResult:
 
         Undefined figures are empty cells; values that are no scalars are JSON.
         """
-        from kvsim._encode import encode
+        from kvsim._encode import encode_strict
 
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
@@ -305,7 +315,7 @@ class SweepResult:
         for row in self.rows():
             cells = (row[name] for name in names)
             writer.writerow(
-                v if v is None or isinstance(v, str | int | float) else encode(v, {}, "axes")
+                v if v is None or isinstance(v, str | int | float) else encode_strict(v, "axes")
                 for v in cells
             )
         text = stream.getvalue()

@@ -48,6 +48,10 @@ class DeadlineExceeded(KvsimError, TimeoutError):  # noqa: N818 (as TimeoutError
     """`simulate` was not done within its `deadline_s`."""
 
 
+class PandasMissingError(KvsimError, ImportError):
+    """`to_pandas` was called, and pandas is not installed."""
+
+
 class SweepInterrupted(KeyboardInterrupt):
     """Ctrl-C during a sweep. The points that were finished are in `result`.
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kvsim import _native
 from kvsim._columns import Array, Columns
+from kvsim._pandas import frame
 from kvsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class Result:
     # ---- other forms
 
     def to_pandas(self, table: str = "requests") -> pd.DataFrame:
-        """Return a table as a pandas DataFrame (needs pandas).
+        """Return a table as a pandas DataFrame.
 
         Parameters
         ----------
@@ -212,12 +213,12 @@ class Result:
         ------
         ValueError
             If the table was not recorded, or there is none of this name.
+        PandasMissingError
+            If pandas is not installed.
         """
-        import pandas as pd
-
         columns = self._recorded(table)
         rows = columns.num_rows
-        return pd.DataFrame({k: v for k, v in columns.items() if len(v) == rows})
+        return frame({k: v for k, v in columns.items() if len(v) == rows})
 
     def to_dict(self, *, tables: Sequence[str] = ()) -> dict[str, Any]:
         """Return everything as plain Python values: no NaN and no infinity, None instead.

@@ -191,12 +191,29 @@ def test_files_that_are_no_scenario(
     assert "bad.json" in run.err
 
 
+def test_files_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "latin.json").write_bytes(b'{"seed": "\xe9"}')
+    for name, words in (
+        ("none.json", "got '{}' (no such file or directory); allowed: a scenario's JSON file"),
+        ("", "got '{}' (is a directory); allowed: a scenario's JSON file"),
+        ("latin.json", "{}: byte 11 is not UTF-8; allowed: a scenario's JSON file"),
+    ):
+        path = str(tmp_path / name) if name else str(tmp_path)
+        run = Run(capsys, "run", path)
+        assert (run.code, run.err.count("\n")) == (2, 1)
+        assert words.format(path) in run.err
+
+
 def test_values_and_paths() -> None:
     assert parse_axis("a.b=1,2.5,x") == ("a.b", [1, 2.5, "x"])
     assert parse_axis('m=[{"kind":"burst"},"y"]') == ("m", [{"kind": "burst"}, "y"])
     assert parse_values("0:10:5", "--axis x") == [0, 2.5, 5, 7.5, 10]
     assert parse_values("2:8:4", "--axis x") == [2, 4, 6, 8]
     assert all(isinstance(v, int) for v in parse_values("2:8:4", "--axis x"))
+    assert parse_values('[{"kind":"burst"}]', "--axis x") == [{"kind": "burst"}]
+    for cut in ("1:5", "1:5:", ":5:2", "1:5:2:3", "1:x:3"):
+        with pytest.raises(kvsim.ConfigError, match=f"--axis seed: got '{cut}'; .*START:STOP:N"):
+            parse_axis(f"seed={cut}")
     tree: dict[str, Any] = {"workload": {"lengths": "sharegpt-300"}}
     set_path(tree, "workload.lengths.order", "resample")
     set_path(tree, "workload.arrivals.rate_per_s", 5)

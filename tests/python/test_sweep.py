@@ -116,6 +116,12 @@ def test_other_forms() -> None:
     assert table[3]["status"] == "ok"
     assert float(table[3]["mean_ttft_ms"]) == result["mean_ttft_ms"][3]
     assert table[0]["request_goodput"] == ""
+    # What counts is a whole number, as in a run's summary.
+    one = kvsim.simulate(result.scenario.replace(result.points[0])).summary
+    assert parsed["rows"][0].items() >= one.items()
+    for name, value in one.items():
+        assert type(result.rows()[0][name]) is type(value), name
+    assert table[0]["completed"] == str(one["completed"])
     frame = result.to_pandas()
     assert frame["p99_e2el_ms"].tolist() == result["p99_e2el_ms"].tolist()
     assert "SweepResult" in result._repr_html_()

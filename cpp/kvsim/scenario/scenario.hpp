@@ -245,6 +245,8 @@ struct Scenario {
         field("seed", &S::seed, {.doc = "Seed of every random stream."})};
   }
   void validate(std::string_view path) const;
+  // Readers ask this first: fields that a newer version has would be errors of another kind.
+  static void refuse_newer(std::string_view path, std::int64_t version);
 };
 
 }  // namespace kvsim

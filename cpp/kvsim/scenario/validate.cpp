@@ -89,8 +89,8 @@ void GpuSpec::validate(std::string_view path) const {
                {"link_bytes_per_s", link_bytes_per_s},
                {"pcie_bytes_per_s", pcie_bytes_per_s}});
   if (idle_w > tdp_w) {
-    bad_field(join_path(path, "idle_w"), std::to_string(idle_w),
-              "at most tdp_w = " + std::to_string(tdp_w));
+    bad_field(join_path(path, "idle_w"), json::write_double(idle_w),
+              "at most tdp_w = " + json::write_double(tdp_w));
   }
   for (const std::string& dtype : dtypes) {
     std::string allowed;
@@ -124,7 +124,7 @@ void Workload::validate(std::string_view path) const {
                     kind_of(lengths));
     }
     if (trace->rate_per_s && trace->time_scale != 1.0) {
-      bad_field(join_path(path, "arrivals.time_scale"), std::to_string(trace->time_scale),
+      bad_field(join_path(path, "arrivals.time_scale"), json::write_double(trace->time_scale),
                 "1 if rate_per_s is set, which scales the times itself");
     }
   }
@@ -163,6 +163,10 @@ void EngineSpec::validate(std::string_view path) const {
     bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
               "2 or more with a draft model");
   }
+  if (max_num_batched_tokens < max_num_seqs) {
+    bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
+              "max_num_seqs = " + text(max_num_seqs) + " or more, as vLLM demands");
+  }
   if (!enable_chunked_prefill && max_model_len && max_num_batched_tokens < *max_model_len) {
     bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
               "max_model_len = " + text(*max_model_len) +
@@ -170,12 +174,13 @@ void EngineSpec::validate(std::string_view path) const {
   }
 }
 
-void Scenario::validate(std::string_view path) const {
-  if (schema_version > current_schema_version) {
-    bad_field(
-        join_path(path, "schema_version"), text(schema_version),
-        "at most " + text(current_schema_version) + "; the scenario was written by a newer kvsim");
-  }
+void Scenario::refuse_newer(std::string_view path, std::int64_t version) {
+  if (version <= current_schema_version) return;
+  bad_field(join_path(path, "schema_version"), text(version),
+            "at most " + text(current_schema_version) +
+                ", what this version of kvsim knows (a newer one wrote this)");
 }
+
+void Scenario::validate(std::string_view path) const { refuse_newer(path, schema_version); }
 
 }  // namespace kvsim

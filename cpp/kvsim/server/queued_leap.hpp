@@ -285,7 +285,7 @@ void QueuedReplica<Pool>::land() {
 
 template <class Pool>
 void QueuedReplica<Pool>::leap() {
-  std::visit([this](const auto& model) { leap_with(model); }, model_);
+  std::visit([this](const auto& model) { this->leap_with(model); }, model_);
 }
 
 // Rounds in which the lazy requests, and nothing else, are launched and land.

@@ -247,6 +247,7 @@ class QueuedReplica {
   void poll() {
     if (++polls_ + ledger_.totals.steps < next_poll_) return;
     next_poll_ = polls_ + ledger_.totals.steps + 4096;
+    control_.report(ledger_.totals.completed);
     control_.poll();
   }
 

@@ -217,6 +217,7 @@ template <class Pool>
 void Replica<Pool>::poll() {
   if (++polls_ + ledger_.totals.steps < next_poll_) return;
   next_poll_ = polls_ + ledger_.totals.steps + 4096;
+  control_.report(ledger_.totals.completed);
   control_.poll();
 }
 

@@ -38,7 +38,7 @@ void Replica<Pool>::go_explicit() {
 
 template <class Pool>
 void Replica<Pool>::leap() {
-  std::visit([this](const auto& model) { leap_with(model); }, model_);
+  std::visit([this](const auto& model) { this->leap_with(model); }, model_);
 }
 
 template <class Pool>

@@ -54,6 +54,7 @@ _LATENCIES = (
 
 def run(
     scenario: Scenario,
+    *,
     changes: Changes = None,
     as_json: AsJson = False,
     out: Annotated[
@@ -61,9 +62,12 @@ def run(
         typer.Option("--out", metavar="DIR", help="Write result.json, recorded tables as CSV."),
     ] = None,
     deadline: Deadline = None,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate one scenario."""
-    result = kvsim.simulate(read_scenario(scenario, changes or []), deadline_s=deadline)
+    result = kvsim.simulate(
+        read_scenario(scenario, changes or []), deadline_s=deadline, progress=progress(quiet)
+    )
     if out is not None:
         written = write(result, out)
     if as_json:

@@ -227,7 +227,7 @@ TEST(field, numbers_out_of_range) {
     json::Object object;
     object.set("rate_per_s", value);
     CHECK_THROWS_KIND(kvsim::from_json<Everything>(object), config,
-                      value != value ? "rate_per_s: got NaN" : "rate_per_s: got infinity");
+                      value != value ? "rate_per_s: got NaN" : "rate_per_s: got Infinity");
     object = {};
     object.set("seed", value);
     CHECK_THROWS_KIND(kvsim::from_json<Everything>(object), config, "seed: got ");
