@@ -14,6 +14,7 @@ __all__: list[str] = [
     "Dataset",
     "Result",
     "Sweep",
+    "calibration_names",
     "canonical",
     "check",
     "replay_cache",
@@ -68,6 +69,7 @@ class Result:
     def kv_budget(self) -> dict[str, typing.Any]: ...
     def summary(self) -> dict[str, float | None]: ...
     def totals(self) -> dict[str, int]: ...
+    def trust(self) -> dict[str, typing.Any]: ...
     @property
     def reason(self) -> str: ...
     @property
@@ -116,6 +118,8 @@ class Sweep:
         """
     def warnings(self) -> dict[str, list[int]]: ...
     @property
+    def calibration(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
+    @property
     def finished(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
     @property
     def num_points(self) -> int: ...
@@ -123,6 +127,11 @@ class Sweep:
     def scenario_json(self) -> str: ...
     @property
     def status(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
+
+def calibration_names() -> list[str]:
+    """
+    Calibrations by the numbers that Sweep.calibration has.
+    """
 
 def canonical(type_name: str, text: str) -> str:
     """

@@ -8,7 +8,8 @@ import pytest
 import kvsim
 from kvsim.validate import score_requests, score_rows
 from kvsim.validate.conditions import Conditions, read_conditions, read_runs
-from kvsim.validate.step_time import OPEN_META, OPEN_REQUESTS, OPEN_ROWS, scenario_of
+from kvsim.validate.requests import OPEN_META, OPEN_REQUESTS
+from kvsim.validate.rows import OPEN_ROWS, scenario_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_45_open_runs_within_the_targets(open_rows: kvsim.validate.StepTimeScore
 
 
 def test_runs_at_the_kv_wall(open_rows: kvsim.validate.StepTimeScore) -> None:
-    wall = [row for row in open_rows.rows if row.preemptions > 0]
+    wall = [row for row in open_rows.rows if row.at_wall]
     assert {(r.run.prompt_tokens, r.run.concurrency) for r in wall} >= {(8192, 64), (1024, 64)}
     assert max(abs(row.errors["ttft_ms"]) for row in wall) < 0.10
 
@@ -42,13 +43,14 @@ def test_requests_one_by_one() -> None:
     assert score.mape["tpot_ms"] < 2.6
     assert score.mape["e2e_ms"] < 3.1
     assert any("no measured kernels" in w for w in score.warnings)
-    assert score.table().count("\n") == 3
+    assert score.table().count("\n") == 4
 
 
 def test_table_has_a_line_a_run(open_rows: kvsim.validate.StepTimeScore) -> None:
     lines = open_rows.table().splitlines()
-    assert len(lines) == 47
-    assert lines[-1].startswith("MAPE ttft ")
+    assert len(lines) == 48
+    assert lines[-2].startswith("KV wall: ")
+    assert lines[-1].startswith("MAPE of 45 runs: TTFT ")
 
 
 def test_block_counts_explain_a_wall(tmp_path: Path) -> None:

@@ -47,12 +47,14 @@ class Ledger {
   // The request has all its known tokens computed and samples. `gap` counts as one ITL unless this
   // is its first token.
   void sampled_alone(std::uint32_t r, bool first) {
-    sampled_in_batch(r, first);
+    sampled_in_batch(r, first, totals.terms);
     if (waterfall_ && redoing_[r] != 0) end_redo(r);
   }
-  void sampled_in_batch(std::uint32_t r, bool first) {
+  // `open`: what the request's terms were opened with and is not closed yet, with batches in flight.
+  void sampled_in_batch(std::uint32_t r, bool first, const Terms& open = {}) {
     if (first) {
       columns.first_token_ns[r] = now_;
+      if (waterfall_) split_first_token(r, open);
     } else {
       itl.add(now_ - last_token_ns_[r], 1);
     }
@@ -124,6 +126,7 @@ class Ledger {
  private:
   // Time of the last change of phase. A request that has not finished uses its finish cell for it.
   Ns& mark_ns(std::uint32_t r) { return columns.finish_ns[r]; }
+  void split_first_token(std::uint32_t r, const Terms& opened);
   void open_terms(std::uint32_t r) { add_terms(r, Terms{} - totals.terms); }
   void close_terms(std::uint32_t r) { add_terms(r, totals.terms); }
   void add_terms(std::uint32_t r, const Terms& t) {
