@@ -63,8 +63,8 @@ void bind_inputs(py::module_& m) {
            "Measured operators of one GPU.");
   m.def(
       "operator_ns",
-      [](std::string_view name, const Catalog& catalog, const std::string& gpu,
-         const Sizes& a, const Sizes& b, const Sizes& c) {
+      [](std::string_view name, const Catalog& catalog, const std::string& gpu, const Sizes& a,
+         const Sizes& b, const Sizes& c) {
         const GpuSpec& spec = catalog.gpu(gpu, "gpu");
         if (a.size() != b.size() || a.size() != c.size()) {
           bad_field("c", std::to_string(c.size()) + " sizes", "as many as a and b have");

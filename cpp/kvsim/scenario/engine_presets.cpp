@@ -1,4 +1,5 @@
-// Engines as they are deployed. The plain defaults of EngineSpec are those of the scheduler's rules.
+// Engines as they are deployed. The plain defaults of EngineSpec are those of the scheduler's
+// rules.
 #include <iterator>
 #include <optional>
 #include <string>

@@ -109,7 +109,8 @@ class SchemaBuilder {
     if constexpr (HasShorthand<T>) object.set("shorthand", T::shorthand);
     json::Object presets;
     if constexpr (HasPresets<T>) {
-      for (const std::string& name : T::preset_names()) presets.set(name, to_json(*T::preset(name)));
+      for (const std::string& name : T::preset_names())
+        presets.set(name, to_json(*T::preset(name)));
     }
     object.set("presets", std::move(presets));
     object.set("doc", T::doc);

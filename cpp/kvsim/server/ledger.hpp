@@ -50,7 +50,8 @@ class Ledger {
     sampled_in_batch(r, first, totals.terms);
     if (waterfall_ && redoing_[r] != 0) end_redo(r);
   }
-  // `open`: what the request's terms were opened with and is not closed yet, with batches in flight.
+  // `open`: what the request's terms were opened with and is not closed yet, with batches in
+  // flight.
   void sampled_in_batch(std::uint32_t r, bool first, const Terms& open = {}) {
     if (first) {
       columns.first_token_ns[r] = now_;

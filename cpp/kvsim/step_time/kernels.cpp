@@ -95,10 +95,10 @@ void KernelTime::judge(const Kernels& p, const StepTimeContext& c, bool table) {
       c.weight_dtype == WeightDtype::int4 || c.weight_dtype == WeightDtype::int8 ||
       (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1);
   if (unmeasured) return;
-  trust_.residuals = c.model->num_experts > 0                       ? &residuals::experts
-                     : trust_.calibration == Calibration::table    ? &residuals::table
-                     : trust_.calibration == Calibration::fitted   ? &residuals::fitted
-                                                                    : &residuals::spec_sheet;
+  trust_.residuals = c.model->num_experts > 0                    ? &residuals::experts
+                     : trust_.calibration == Calibration::table  ? &residuals::table
+                     : trust_.calibration == Calibration::fitted ? &residuals::fitted
+                                                                 : &residuals::spec_sheet;
 }
 
 void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
@@ -151,7 +151,8 @@ void KernelTime::warn_of_ranges(const StepTimeContext& c) {
   }
   const std::int64_t t = c.tensor_parallel_size;
   if (t != 1 && t != 2 && t != 4 && t != 8) {
-    warnings_.push_back(outside + "with all-reduces over 2, 4 and 8 GPUs; tensor_parallel_size is " +
+    warnings_.push_back(outside +
+                        "with all-reduces over 2, 4 and 8 GPUs; tensor_parallel_size is " +
                         std::to_string(t));
   }
 }

@@ -20,7 +20,6 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "graphs and NCCL": ("#8C8C8C", ""),
     "KV cache": ("#56B4E9", "\\\\"),
     "free": ("#FFFFFF", ""),
-    "not given to the engine": ("#D9D9D9", "xx"),
 }
 NAMES = {
     "frontend": "front end",

@@ -129,7 +129,8 @@ def _number(
     right = end
     if ghost is not None:
         before = ghost.total_ms if part is None else ghost.parts_ms.get(part, 0.0)
-        text += f" ({value - before:+.3g})"
+        change = value - before
+        text += f" ({change:+,.0f})" if abs(change) >= 100 else f" ({change:+.3g})"
         names = list(ghost.parts_ms)
         stop = names.index(part) + 1 if part in names else len(names)
         right = max(right, sum(ghost.parts_ms[n] for n in names[:stop]))
@@ -164,7 +165,8 @@ def _stacked(ax: Axes, named: Mapping[str, Waterfall], title: str | None) -> Axe
     order = [p for p in PARTS if p in used]
     ax.legend(
         [Patch(**parts.look(p)) for p in order], [parts.name(p) for p in order], loc="upper left",
-        bbox_to_anchor=(0, -0.14), ncols=min(5, len(order)),
+        bbox_to_anchor=(0, -0.14), ncols=min(6, len(order)),
+        columnspacing=1.2,
     )  # fmt: skip
     return ax
 
