@@ -12,7 +12,6 @@ from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from kvsim._sweep_result import SweepResult
     from kvsim.catalog import Gpu, Model
@@ -157,7 +156,7 @@ class Sharding:
 
         return pd.DataFrame(self.rows())
 
-    def plot(self, axes: Sequence[Axes] | None = None) -> Axes:
+    def plot(self, axes: Sequence[Any] | None = None) -> Any:
         """Draw TTFT and TPOT of one request by parts, and the splits under load."""
         from kvsim import plots
 

@@ -75,7 +75,7 @@ class KvBudget:
         >>> run = kvsim.simulate({"model": "llama-3-8b", "gpu": "h100-sxm",
         ...                       "workload": {"num_requests": 1}})
         >>> {name: round(gb, 1) for name, gb in run.kv_budget.parts_gb().items()}
-        {'weights': 16.1, 'activations': 1.4, 'graphs and NCCL': 0.7, 'KV cache': 58.3, 'free': 0.0}
+        {'weights': 16.1, 'activations': 1.4, 'graphs and NCCL': 0.7, 'KV cache': 58.4, 'free': 0.0}
         """
         parts = {
             "weights": self.weight_bytes,

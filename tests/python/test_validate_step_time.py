@@ -65,6 +65,32 @@ def test_block_counts_explain_a_wall(tmp_path: Path) -> None:
     assert score_rows(path, seeds=[0]).rows[0].explaining_blocks is None
 
 
+def test_runs_that_could_not_be_do_not_hide_the_others(tmp_path: Path) -> None:
+    head, row, *_ = OPEN_ROWS.read_text(encoding="utf-8").splitlines()
+    large = row.replace(",fp8,2,", ",bf16,1,")  # 141 GB on one GPU
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{head}\n{row}\n{large}\n", encoding="utf-8")
+    score = score_rows(path, seeds=[0])
+    assert len(score.rows) == 1
+    ((run, reason),) = score.failed
+    assert run.tensor_parallel_size == 1
+    assert "GB a GPU are missing" in reason
+    assert f"could not be simulated: {run.id}" in score.table()
+    path.write_text(f"{head}\n{large}\n", encoding="utf-8")
+    with pytest.raises(kvsim.InfeasibleError, match="no run can be simulated"):
+        score_rows(path, seeds=[0])
+
+
+def test_a_wall_that_no_block_count_explains(tmp_path: Path) -> None:
+    head, *rows = OPEN_ROWS.read_text(encoding="utf-8").splitlines()
+    row = next(r for r in rows if "8192x1024_c32_tp2" in r)
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{head}\n{row.replace('6518.3011', '10')}\n", encoding="utf-8")
+    score = score_rows(path, seeds=[0], explain=True)
+    assert score.rows[0].explaining_blocks == 0
+    assert "no count from half to twice as many would give" in score.table()
+
+
 def test_conditions_under_several_names(tmp_path: Path) -> None:
     path = tmp_path / "conditions.json"
     document = {

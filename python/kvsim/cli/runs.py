@@ -107,6 +107,10 @@ def show(result: kvsim.Result) -> None:
     out.print(
         f"KV pool {number(budget.num_gpu_blocks)} blocks, {number(budget.usable_tokens)} tokens"
     )
+    if budget.weight_bytes > 0 and budget.memory_bytes > 0:
+        shares = ", ".join(f"{name} {gb:.1f}" for name, gb in budget.parts_gb().items())
+        out.print(f"memory of a GPU (GB): {shares}")
+    out.print(_trust_line(result))
     figures = result.summary
     rows = (
         [text, *(number(figures[f"{part}_{key}_ms"]) for part in _PARTS)]
@@ -117,6 +121,13 @@ def show(result: kvsim.Result) -> None:
     for title, names in _SHOWN:
         listed = ([name, number(figures[name]), units[name]] for name in names)
         out.print(table("", [title, "", "unit"], listed))
+
+
+def _trust_line(result: kvsim.Result) -> str:
+    text = f"step times: {result.calibration}"
+    bands = {metric: result.error_band(metric) for metric in ("ttft", "tpot", "e2e")}
+    known = [f"{m.upper()} {b[0]:,.4g} to {b[1]:,.4g} ms" for m, b in bands.items() if b]
+    return text + (f"; nine of ten measured means: {', '.join(known)}" if known else "")
 
 
 def sweep(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kvsim._simulate import simulate
-from kvsim.errors import ConfigError
+from kvsim.errors import ConfigError, InfeasibleError, LivelockError
 from kvsim.validate.conditions import Conditions, Run, read_conditions, read_runs
 
 SEEDS = tuple(range(10))
@@ -28,8 +28,8 @@ class RowScore:
     """One run: what was measured, what was simulated (means over the seeds), in ms.
 
     `errors` are simulated / measured - 1; `preemptions` and `max_kv_use` tell whether memory ran
-    out; `explaining_blocks` is the KV block count that gives the measured TTFT, where one was
-    sought.
+    out; `explaining_blocks` is the KV block count that gives the measured TTFT, None if none was
+    sought, 0 if none from half to twice as many does.
     """
 
     run: Run
@@ -65,10 +65,15 @@ class RowScore:
 
 @dataclass(frozen=True)
 class StepTimeScore:
-    """Errors of a file of runs. `mape` in percent: of each seed, then the mean over the seeds."""
+    """Errors of a file of runs. `mape` in percent: of each seed, then the mean over the seeds.
+
+    `failed` are runs that the simulation says could not be, with the reason; `mape` is over the
+    others.
+    """
 
     rows: tuple[RowScore, ...]
     mape: Mapping[str, float]
+    failed: tuple[tuple[Run, str], ...] = ()
 
     def table(self) -> str:
         """Return a text table, one line a run."""
@@ -86,6 +91,7 @@ class StepTimeScore:
                 f"{100 * error['e2e_ms']:>+7.1f}%{row.preemptions:>11.0f}"
             )
         lines += [*self.wall(), *self.notes()]
+        lines += [f"could not be simulated: {run.id}: {reason}" for run, reason in self.failed]
         named = ", ".join(f"{m[:-3].upper()} {v:.2f} %" for m, v in self.mape.items())
         lines.append(f"MAPE of {len(self.rows)} runs: {named}")
         return "\n".join(lines)
@@ -102,9 +108,10 @@ class StepTimeScore:
                 run = row.run
                 lines.append(
                     f"  {run.prompt_tokens} x {run.output_tokens}, {run.concurrency} clients, "
-                    f"{run.tensor_parallel_size} GPUs: TTFT {100 * row.errors['ttft_ms']:+.1f} % "
-                    f"with {row.num_gpu_blocks} KV blocks; {row.explaining_blocks} would give the "
-                    "measured TTFT"
+                    f"TP {run.tensor_parallel_size}: TTFT {100 * row.errors['ttft_ms']:+.1f} % "
+                    f"with {row.num_gpu_blocks} KV blocks; "
+                    f"{row.explaining_blocks or 'no count from half to twice as many'} would give "
+                    "the measured TTFT"
                 )
         return lines
 
@@ -121,6 +128,7 @@ class StepTimeScore:
         return {
             "mape_percent": {m.removesuffix("_ms"): v for m, v in self.mape.items()},
             "wall": self.wall(),
+            "failed": [{"run": run.id, "reason": reason} for run, reason in self.failed],
             "rows": [row.to_dict() for row in self.rows],
         }
 
@@ -205,12 +213,23 @@ def _explain(
     score: RowScore, conditions: Conditions, seeds: Sequence[int], step_time: Mapping[str, Any]
 ) -> RowScore:
     """Seek the block count at which the simulated TTFT is the measured one."""
+
+    def error(blocks: int) -> float:
+        changed = Conditions(**{**conditions.__dict__, "num_gpu_blocks": blocks})
+        trial, _ = _score_run(score.run, changed, seeds, step_time)
+        return trial.errors["ttft_ms"]
+
     low, high = score.num_gpu_blocks // 2, score.num_gpu_blocks * 2
+    # Fewer blocks than the longest request needs cannot be; the pool itself is enough then.
+    try:
+        too_fast_with_few = error(low) < 0
+    except InfeasibleError:
+        low, too_fast_with_few = score.num_gpu_blocks, score.errors["ttft_ms"] < 0
+    if too_fast_with_few or error(high) > 0:
+        return RowScore(**{**score.__dict__, "explaining_blocks": 0})
     while high - low > max(1, score.num_gpu_blocks // 200):
         middle = (low + high) // 2
-        changed = Conditions(**{**conditions.__dict__, "num_gpu_blocks": middle})
-        trial, _ = _score_run(score.run, changed, seeds, step_time)
-        if trial.errors["ttft_ms"] > 0:
+        if error(middle) > 0:
             low = middle
         else:
             high = middle
@@ -250,6 +269,8 @@ def score_rows(
     ------
     ConfigError
         If a file lacks columns or has a value that it cannot have.
+    InfeasibleError
+        If no run at all can be simulated.
 
     Examples
     --------
@@ -264,12 +285,19 @@ def score_rows(
     changes: dict[str, Any] = {} if step_time is None else {"step_time": dict(step_time)}
     scores: list[RowScore] = []
     errors: list[list[dict[str, float]]] = []
+    failed: list[tuple[Run, str]] = []
     for run in read_runs(rows):
-        score, by_seed = _score_run(run, known, all_seeds, changes)
+        try:
+            score, by_seed = _score_run(run, known, all_seeds, changes)
+        except (InfeasibleError, LivelockError) as error:
+            failed.append((run, str(error)))
+            continue
         wall = score.at_wall and abs(score.errors["ttft_ms"]) > _WALL_ERROR
         if explain and wall:
             score = _explain(score, known, all_seeds[:3], changes)
         scores.append(score)
         errors.append(by_seed)
+    if not scores:
+        raise InfeasibleError(f"{rows}: no run can be simulated; the first: {failed[0][1]}")
     mape = {m: 100 * float(np.mean([[x[m] for x in row] for row in errors])) for m in METRICS}
-    return StepTimeScore(tuple(scores), mape)
+    return StepTimeScore(tuple(scores), mape, tuple(failed))
