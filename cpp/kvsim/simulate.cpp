@@ -164,6 +164,7 @@ template <class Replica>
 void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
                  const StepTimeModel& model, const RequestTable& requests, Result& result) {
   Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall, in.control);
+  if (s.record != Record::summary) replica.ledger().keep_first_tokens();
   replica.run();
   result.totals = replica.ledger().totals;
   result.itl = std::move(replica.ledger().itl);

@@ -20,8 +20,17 @@ Ledger::Ledger(const RequestTable& table, bool waterfall, bool queued, Control c
   size(c.num_preemptions, c.cached_tokens, last_token_ns_);
   if (!waterfall) return;
   size(c.host_ns, c.compute_ns, c.hbm_ns, c.comm_ns, c.preempted_ns, c.redo_ns, c.bubble_ns);
-  size(c.ttft_host_ns, c.ttft_compute_ns, c.ttft_hbm_ns, c.ttft_comm_ns, c.ttft_preempted_ns);
-  size(c.ttft_redo_ns, c.ttft_bubble_ns, redoing_);
+  size(redoing_);
+}
+
+void Ledger::keep_first_tokens() {
+  if (!waterfall_) return;
+  RequestColumns& c = columns;
+  for (auto* column : {&c.ttft_host_ns, &c.ttft_compute_ns, &c.ttft_hbm_ns, &c.ttft_comm_ns,
+                       &c.ttft_preempted_ns, &c.ttft_redo_ns, &c.ttft_bubble_ns}) {
+    column->resize(c.host_ns.size());
+  }
+  first_tokens_ = true;
 }
 
 // What the columns would be if the request finished now: terms that are open are closed, or a redo

@@ -15,6 +15,9 @@ class Ledger {
  public:
   Ledger(const RequestTable& table, bool waterfall, bool queued = false, Control control = {});
 
+  // Splits TTFT too, where the waterfall is kept; no figure of a summary needs it.
+  void keep_first_tokens();
+
   // The clock: the start of a step while it is scheduled, its end while its output is processed.
   [[nodiscard]] Ns now() const { return now_; }
   void set_clock(Ns t) { now_ = t; }
@@ -55,7 +58,7 @@ class Ledger {
   void sampled_in_batch(std::uint32_t r, bool first, const Terms& open = {}) {
     if (first) {
       columns.first_token_ns[r] = now_;
-      if (waterfall_) split_first_token(r, open);
+      if (first_tokens_) split_first_token(r, open);
     } else {
       itl.add(now_ - last_token_ns_[r], 1);
     }
@@ -139,6 +142,7 @@ class Ledger {
 
   bool waterfall_;
   bool queued_;  // batches in flight
+  bool first_tokens_ = false;
   Ns now_ = 0;
   Int128 sojourn_ = 0;
   std::vector<Ns> last_token_ns_;

@@ -24,6 +24,7 @@ Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mod
   std::optional<Replica> replica;
   try {
     replica.emplace(config, model, c.requests, mode, record, true, control);
+    replica->ledger().keep_first_tokens();
     replica->run();
   } catch (const kvsim::Error& e) {
     out.error = e.kind();
