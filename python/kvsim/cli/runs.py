@@ -43,6 +43,7 @@ _SHOWN = (
     ("a request's time", ("mean_queue_ms", "mean_host_ms", "mean_compute_ms", "mean_hbm_ms",
                           "mean_comm_ms", "mean_preempted_ms", "mean_redo_ms", "mean_bubble_ms")),
 )  # fmt: skip
+_RAN = ("ok", "unstable")
 _PARTS = ("mean", "p50", "p90", "p95", "p99", "p99.9")
 _LATENCIES = (
     ("ttft", "time to first token"),
@@ -194,6 +195,9 @@ def _show_sweep(result: kvsim.SweepResult, axes: dict[str, Any], names: list[str
         if status != "ok":
             reasons = [r for s, r in zip(result.status, result.reason, strict=True) if s == status]
             print(f"{status}: {len(reasons)}, the first: {reasons[0]}")
+    ran = [c for c, s in zip(result.calibration, result.status, strict=True) if s in _RAN]
+    if ran:
+        print(f"step times: {', '.join(dict.fromkeys(ran))}")
     for text, noted in result.warnings.items():
         print(f"note ({len(noted)} of {len(result)} points): {text}")
     if result.unfinished:
