@@ -17,6 +17,7 @@ __all__: list[str] = [
     "calibration_names",
     "canonical",
     "check",
+    "operator_ns",
     "replay_cache",
     "schema_json",
     "simulate",
@@ -141,6 +142,18 @@ def canonical(type_name: str, text: str) -> str:
 def check(type_name: str, text: str) -> None:
     """
     Raise ConfigError unless the JSON text describes a valid struct of this type.
+    """
+
+def operator_ns(
+    name: str,
+    catalog: Catalog,
+    gpu: str,
+    a: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    b: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    c: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    ns of an operator by the fitted formulas, for arrays of its sizes.
     """
 
 def replay_cache(
