@@ -146,8 +146,10 @@ def question() -> str:
     ]
     parts: list[str] = []
     rows: list[list[str]] = []
+    answers: list[str] = []
     for dtype in ("bf16", "fp8"):
         found = kvsim.sharding("llama-3-70b", 8, 50.0, weight_dtype=dtype)
+        answers.append(f"{dtype.upper()}: {answer(found)}")
         for s in found.splits:
             assert s.ttft_parts is not None
             assert s.ttft_band_ms is not None
@@ -161,7 +163,20 @@ def question() -> str:
     head = ["weights", "split", "TTFT (ms)", "50 ms", *parts, "TPOT (ms)"]
     head += ["tokens/s, 256 clients", "KV room (tokens)"]
     picture = "![Tensor against pipeline parallelism](images/sharding.png)"
-    return "\n".join(lines) + "\n" + table([head, *rows]) + f"\n{picture}\n"
+    text = "\n".join(f"- {line}" for line in answers)
+    return "\n".join(lines) + "\n" + table([head, *rows]) + f"\n{text}\n\n{picture}\n"
+
+
+def answer(found: kvsim.Sharding) -> str:
+    """Return what the splits say, in a sentence."""
+    tensor, stages = found.splits[0], found.splits[-1]
+    loaded = max(found.splits, key=lambda s: s.output_throughput or 0.0)
+    return (
+        f"{tensor.name} {tensor.verdict} the target with {tensor.ttft_ms:.1f} ms. Tensor "
+        "parallelism shortens a single request, stages do not: "
+        f"{stages.name} takes {stages.ttft_ms:.0f} ms. Under load the most tokens/s come from "
+        f"{loaded.name}."
+    ).replace(", within the band the target", " the target (within the band)")
 
 
 def page() -> str:
