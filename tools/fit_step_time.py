@@ -4,11 +4,15 @@
 
 FOLDER as for build_step_tables.py, with the attention files too. Only operators are fitted here, on
 H100 and H200 at once; no end-to-end run is read. `--write` stores numbers and errors in
-python/kvsim/data/step_time/fit.json; the defaults of the engine's `kernel` step time are these
-numbers (a test compares them). The formulas are in docs/step_time.md.
+python/kvsim/data/step_time/fit.json, and the attention calls that were used in attention.csv.gz
+beside it, so that `kvsim validate step-time` can recompute the errors. The engine's `kernels` step
+time has these numbers (a test compares them). The formulas are in docs/step_time.md.
 """
 
 import argparse
+import csv
+import gzip
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -32,6 +36,7 @@ from build_step_tables import (
 
 CATALOG = Path(__file__).parents[1] / "python" / "kvsim" / "data" / "catalog" / "gpus.json"
 OUTPUT = Path(__file__).parents[1] / "python" / "kvsim" / "data" / "step_time" / "fit.json"
+ATTENTION = OUTPUT.with_name("attention.csv.gz")
 TILE = 64
 FIT_ROWS = 8192  # no step of the default budget has more
 FIT_SIZES = (512, 16384)
@@ -191,7 +196,7 @@ def read_decode(folder: Path) -> Operator:
         tokens = np.array([float(r["step"]) + 1 for r in rows])
         size = np.array([1.0 if r["kv_cache_dtype"] == "fp8" else 2.0 for r in rows])
         for key, values in {
-            "batch": batch, "kv_heads": heads, "kv_bytes": size,
+            "batch": batch, "kv_heads": heads, "tokens": tokens, "kv_bytes": size,
             "bytes": 2 * batch * tokens * heads * 128 * size,
             "bw": np.full(batch.shape, catalog()[name]["hbm_bytes_per_s"]),
             "flops": np.full(batch.shape, catalog()[name]["flops_fp16"]),
@@ -216,7 +221,8 @@ def read_context(folder: Path) -> Operator:
         tokens = np.array([float(r["isl"]) for r in rows])
         heads = np.array([float(r["num_heads"]) for r in rows])
         for key, values in {
-            "context": tokens, "flop": batch * 4 * heads * 128 * tokens**2 / 2,
+            "batch": batch, "heads": heads, "context": tokens,
+            "flop": batch * 4 * heads * 128 * tokens**2 / 2,
             "flops": np.full(batch.shape, catalog()[name]["flops_fp16"]),
             "ns": np.array([float(r["latency"]) * 1e6 for r in rows]),
             "gpu": np.full(batch.shape, name),
@@ -270,6 +276,20 @@ def report(op: Operator, model: Model, p: Array) -> dict[str, list[float]]:
     return out
 
 
+def attention_text(decodes: Operator, contexts: Operator) -> str:
+    """Return the attention calls as CSV: what was called, its sizes, ns."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["gpu", "operator", "kv_bytes", "sequences", "heads", "tokens", "ns"])
+    for op, heads, tokens in ((decodes, "kv_heads", "tokens"), (contexts, "heads", "context")):
+        x = op.inputs
+        size = x.get("kv_bytes", np.full(op.ns.shape, 2.0))
+        numbers = np.stack([size, x["batch"], x[heads], x[tokens], np.rint(op.ns)], 1)
+        for gpu, row in zip(op.gpu.tolist(), numbers.astype(int).tolist(), strict=True):
+            writer.writerow([gpu, op.name.replace(" ", "_"), *row])
+    return stream.getvalue()
+
+
 def main() -> None:
     """Fit every operator."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -307,6 +327,9 @@ def main() -> None:
         }
     if arguments.write:
         OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="ascii", newline="\n")
+        by_name = {job[0].name: job[0] for job in jobs}
+        text = attention_text(by_name["decode attention"], by_name["context attention"])
+        ATTENTION.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ SCALARS = {
     "string": "str",
 }  # fmt: skip
 ROOT = "Scenario"
+# Structs that may be given by the name of a preset; `describe` fills it.
+PRESETS: set[str] = set()
 
 
 def native() -> ModuleType:
@@ -36,6 +38,7 @@ def native() -> ModuleType:
 def describe() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the structs that get a class, those they use first, and the enums."""
     schema = json.loads(native().schema_json())
+    PRESETS.update(s["name"] for s in schema["structs"] if s["presets"])
     return [s for s in schema["structs"] if s["name"] not in CATALOG], schema["enums"]
 
 
@@ -49,7 +52,8 @@ def annotation(kind: dict[str, Any], field: dict[str, Any], *, given: bool) -> s
         case "enum":
             return str(kind["enum"])
         case "struct":
-            return f"{CATALOG.get(kind['struct'], kind['struct'])}{mapping}"
+            preset = " | str" if given and kind["struct"] in PRESETS else ""
+            return f"{CATALOG.get(kind['struct'], kind['struct'])}{mapping}{preset}"
         case "optional":
             return annotation(kind["of"], field, given=given) + " | None"
         case "list":
@@ -269,7 +273,30 @@ def docs_file() -> str:
             cells = [f"`{f['name']}`", shown_type]
             cells += [f"`{shown}`", f["unit"], extent, f["doc"]]
             lines += ["| " + " | ".join(cells) + " |"]
+        lines += preset_table(about)
     return "\n".join([*lines, ""])
+
+
+def preset_table(about: dict[str, Any]) -> list[str]:
+    """Return the lines that list a struct's presets, none if it has none."""
+    presets = about["presets"]
+    if not presets:
+        return []
+    defaults = {f["name"]: f["default"] for f in about["fields"]}
+    shown = [f for f in defaults if any(p[f] != defaults[f] for p in presets.values())]
+    lines = [
+        "",
+        f"Presets: the name alone stands for a whole {about['name']}, in JSON "
+        '`{"preset": NAME, ...}` for one with some fields replaced, in Python '
+        f"`{about['name']}.preset(NAME, ...)`. They differ from the defaults in:",
+        "",
+        "| preset | " + " | ".join(f"`{name}`" for name in shown) + " |",
+        "|---|" + "---|" * len(shown),
+    ]
+    return lines + [
+        f"| `{name}` | " + " | ".join(f"`{json.dumps(p[f])}`" for f in shown) + " |"
+        for name, p in presets.items()
+    ]
 
 
 if __name__ == "__main__":

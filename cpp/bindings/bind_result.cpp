@@ -55,6 +55,25 @@ py::typing::Dict<py::str, py::object> kv_budget(const BoundResult& self) {
   return out;
 }
 
+// What the step times rest on, and the residuals of that class: quantiles of measured / simulated.
+py::typing::Dict<py::str, py::object> trust(const BoundResult& self) {
+  py::typing::Dict<py::str, py::object> out;
+  const Trust& t = self.result->trust;
+  out["calibration"] = py::str(std::string(calibration_name(t.calibration)));
+  out["residuals"] = py::none();
+  if (t.residuals == nullptr) return out;
+  py::dict r;
+  r["name"] = std::string(t.residuals->name);
+  r["of"] = std::string(t.residuals->of);
+  r["number"] = t.residuals->number;
+  const auto band = [](const ErrorBand& b) { return py::make_tuple(b.low, b.high); };
+  r["ttft"] = band(t.residuals->ttft);
+  r["tpot"] = band(t.residuals->tpot);
+  r["e2e"] = band(t.residuals->e2e);
+  out["residuals"] = r;
+  return out;
+}
+
 // (gaps in ns, how often each occurred, whether they are exact)
 Itl itl(const BoundResult& self) {
   const auto entries = self.result->itl.distinct();
@@ -81,6 +100,7 @@ void bind_result(py::module_& m) {
       .def("summary", &summary)
       .def("totals", &totals)
       .def("kv_budget", &kv_budget)
+      .def("trust", &trust)
       .def("itl", &itl)
       .def(
           "itl_quantile_ns",

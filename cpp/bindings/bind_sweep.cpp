@@ -124,6 +124,11 @@ void bind_sweep(py::module_& m) {
                                const auto s = self.cast<const BoundSweep&>().sweep().status();
                                return view(s.data(), s.size(), self);
                              })
+      .def_property_readonly("calibration",
+                             [](const py::object& self) {
+                               const auto c = self.cast<const BoundSweep&>().sweep().calibration();
+                               return view(c.data(), c.size(), self);
+                             })
       .def("column", &column, py::arg("name"), "A summary field of all points, without a copy.")
       .def("reasons", [](const BoundSweep& s) { return s.sweep().reasons(); })
       .def("warnings", [](const BoundSweep& s) { return s.sweep().warnings(); })
@@ -132,6 +137,14 @@ void bind_sweep(py::module_& m) {
       "status_names",
       [] { return std::vector<std::string>(std::begin(status_names), std::end(status_names)); },
       "Statuses by the numbers that Sweep.status has.");
+  m.def(
+      "calibration_names",
+      [] {
+        std::vector<std::string> names;
+        for (const auto& entry : calibrations) names.emplace_back(entry.second);
+        return names;
+      },
+      "Calibrations by the numbers that Sweep.calibration has.");
 }
 
 }  // namespace kvsim::bindings

@@ -10,6 +10,7 @@
 #include "kvsim/core/time.hpp"
 #include "kvsim/server/kv_budget.hpp"
 #include "kvsim/step_time/terms.hpp"
+#include "kvsim/step_time/trust.hpp"
 
 namespace kvsim {
 
@@ -32,6 +33,9 @@ struct RequestColumns {
   // a preemption lost; time between its batches (only with batches in flight).
   std::vector<Ns> frontend_ns;
   std::vector<Ns> queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns, redo_ns, bubble_ns;
+  // The same up to the first token: with frontend and queue they add up to first_token - arrival.
+  std::vector<Ns> ttft_host_ns, ttft_compute_ns, ttft_hbm_ns, ttft_comm_ns, ttft_preempted_ns,
+      ttft_redo_ns, ttft_bubble_ns;
 };
 
 // One row a step (record steps and all).
@@ -95,6 +99,7 @@ struct Result {
   Status status = Status::ok;  // ok or unstable; the others leave as errors
   std::string reason;          // why it is not ok
   std::vector<std::string> warnings;
+  Trust trust;  // in the step times
   RunTotals totals;
   KvBudget kv_budget;
   std::vector<double> summary;  // one value a name of summary_fields(), NaN where undefined

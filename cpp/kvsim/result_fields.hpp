@@ -26,6 +26,13 @@ void for_each_column(const RequestColumns& c, Visit&& visit) {
   visit("preempted_ns", c.preempted_ns);
   visit("redo_ns", c.redo_ns);
   visit("bubble_ns", c.bubble_ns);
+  visit("ttft_host_ns", c.ttft_host_ns);
+  visit("ttft_compute_ns", c.ttft_compute_ns);
+  visit("ttft_hbm_ns", c.ttft_hbm_ns);
+  visit("ttft_comm_ns", c.ttft_comm_ns);
+  visit("ttft_preempted_ns", c.ttft_preempted_ns);
+  visit("ttft_redo_ns", c.ttft_redo_ns);
+  visit("ttft_bubble_ns", c.ttft_bubble_ns);
 }
 
 template <class Visit>

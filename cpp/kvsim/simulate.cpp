@@ -1,5 +1,6 @@
 #include "kvsim/simulate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -89,6 +90,10 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
   return setup;
 }
 
+std::int64_t longest(const std::vector<std::int32_t>& tokens) {
+  return tokens.empty() ? 0 : *std::max_element(tokens.begin(), tokens.end());
+}
+
 // Requests that vLLM would refuse or never finish.
 void check_requests(const RequestTable& t, const SchedulerConfig& c) {
   for (std::int64_t r = 0; r < t.size(); ++r) {
@@ -159,6 +164,7 @@ template <class Replica>
 void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
                  const StepTimeModel& model, const RequestTable& requests, Result& result) {
   Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall, in.control);
+  if (s.record != Record::summary) replica.ledger().keep_first_tokens();
   replica.run();
   result.totals = replica.ledger().totals;
   result.itl = std::move(replica.ledger().itl);
@@ -185,9 +191,13 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
       setup.config.block_size,
       s.pipeline_parallel_size,
       s.engine.async_scheduling,
-      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name)};
+      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
+      longest(requests.prompt_tokens),
+      longest(requests.prompt_tokens) + longest(requests.output_tokens),
+      requests.size()};
   const StepTimeModel model = make_step_time(s.step_time, context);
   for (std::string& w : step_time_warnings(model)) result.warnings.push_back(std::move(w));
+  result.trust = step_time_trust(model);
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
   const bool identities = s.engine.enable_prefix_caching || s.record == Record::all;

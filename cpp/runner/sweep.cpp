@@ -41,6 +41,7 @@ Sweep::Sweep(json::Value base, Points points, const Catalog& catalog, const Data
       share_requests_(points_.may_share_requests()),
       finished_(points_.size(), 0),
       status_(points_.size(), 0),
+      calibration_(points_.size(), 0),
       values_(points_.size() * summary_fields().size(), std::numeric_limits<double>::quiet_NaN()) {}
 
 json::Value Sweep::scenario(std::size_t i) const {
@@ -128,6 +129,7 @@ Result Sweep::simulate_point(const Scenario& scenario, const Inputs& inputs) {
 
 void Sweep::store(std::size_t i, Result result, bool keep) {
   status_[i] = static_cast<std::uint8_t>(result.status);
+  calibration_[i] = static_cast<std::uint8_t>(result.trust.calibration);
   for (std::size_t f = 0; f < result.summary.size(); ++f)
     values_[f * size() + i] = result.summary[f];
   if (!keep && result.reason.empty() && result.warnings.empty()) return;

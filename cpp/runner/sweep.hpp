@@ -45,6 +45,8 @@ class Sweep {
   [[nodiscard]] std::span<const std::uint8_t> finished() const { return finished_; }
   [[nodiscard]] std::span<const std::uint8_t> status() const { return status_; }
   [[nodiscard]] std::span<const double> column(std::size_t summary_field) const;
+  // What each point's step times rest on, as a Calibration; `given` for points that failed.
+  [[nodiscard]] std::span<const std::uint8_t> calibration() const { return calibration_; }
   [[nodiscard]] const std::map<std::size_t, std::string>& reasons() const { return reasons_; }
   // Each warning and the points that have it, in order.
   [[nodiscard]] std::map<std::string, std::vector<std::size_t>> warnings() const;
@@ -70,6 +72,7 @@ class Sweep {
   std::atomic<std::size_t> done_{0};
   std::vector<std::uint8_t> finished_;
   std::vector<std::uint8_t> status_;
+  std::vector<std::uint8_t> calibration_;
   std::vector<double> values_;  // a column a summary field, one after the other
   std::mutex rare_;             // guards what few points have
   std::map<std::size_t, std::string> reasons_;

@@ -26,10 +26,13 @@ from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
 from kvsim._knee import Knee
 from kvsim._native import __version__
+from kvsim._sharding import Sharding, Split, sharding
 from kvsim._simulate import simulate
 from kvsim._sweep import sweep
 from kvsim._sweep_result import SweepResult
 from kvsim._verify import verify_vllm
+from kvsim._waterfall import Waterfall
+from kvsim._waterfall import table as waterfall_table
 from kvsim.catalog import Gpu, Model
 from kvsim.datasets import Trace
 from kvsim.errors import (
@@ -42,7 +45,7 @@ from kvsim.errors import (
     PandasMissingError,
     SweepInterrupted,
 )
-from kvsim.result import ItlDistribution, KvBudget, Result
+from kvsim.result import ItlDistribution, KvBudget, Result, Trust
 
 __all__ = [
     "ConfigError",
@@ -61,16 +64,22 @@ __all__ = [
     "Model",
     "PandasMissingError",
     "Result",
+    "Sharding",
+    "Split",
     "SweepInterrupted",
     "SweepResult",
     "Trace",
+    "Trust",
+    "Waterfall",
     "__version__",
     "catalog",
     "datasets",
     "frontier",
     "prefix_hit_rates",
+    "sharding",
     "simulate",
     "sweep",
     "verify_vllm",
+    "waterfall_table",
 ]
 __all__ += _fields.__all__

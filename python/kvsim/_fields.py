@@ -232,6 +232,99 @@ class Engine(Spec):
 
 @final
 @dataclass(frozen=True, init=False, repr=False)
+class Kernels(Spec):
+    """Measured kernels of the GPU (H100 SXM, H200), else formulas fitted to measured kernels.
+
+    Parameters
+    ----------
+    tables : OperatorTables, default 'auto'
+        Matrix products from measured tables, or from fitted formulas; auto = tables where the GPU
+        and the data type have them.
+    host_us : float | None, in us, default None
+        Host time of a step on each pipeline stage that does not overlap with the GPU; null = fitted
+        to 45 closed-loop runs of vLLM (from 0 up to 1000000000).
+    host_us_per_seq : float | None, in us, default None
+        The same for each scheduled request; null = fitted, more without asynchronous scheduling
+        (from 0 up to 1000000000).
+    cuda_graph_max_tokens : int, in tokens, default 512
+        Steps up to this size are padded to the next CUDA graph's (1, 2, 4, by 8 to 256, by 16), 0 =
+        no graphs (from 0 up to 1048576).
+    all_reduce : AllReduceKind, default 'auto'
+        Time of an all-reduce: measured table, fitted formula, ring or tree; auto = table where
+        there is one.
+    tensor_parallel_form : TensorParallelForm, default 'all_reduce'
+        all_reduce: two a layer; sequence_parallel: reduce-scatter and all-gather, norms on a part
+        of the tokens; weight_gather: weights are gathered, tokens split.
+    link_gb_per_s : float | None, in GB/s, default None
+        Link between GPUs of a node, per direction; null = the GPU's (above 0 up to 1000000).
+    link_latency_us : float, in us, default 0.5
+        A hop, for ring, tree, weight_gather (from 0 up to 1000000).
+    link_efficiency : float | None, default None
+        Share of a link's bandwidth reached; null = fitted (from 0.01 up to 1).
+    node_link_gb_per_s : float | None, in GB/s, default None
+        Link between nodes (InfiniBand), per direction and node; null = none (above 0 up to
+        1000000).
+    node_link_latency_us : float, in us, default 5.0
+        Latency of the link between nodes (from 0 up to 1000000).
+    """
+
+    tables: OperatorTables
+    host_us: float | None
+    host_us_per_seq: float | None
+    cuda_graph_max_tokens: int
+    all_reduce: AllReduceKind
+    tensor_parallel_form: TensorParallelForm
+    link_gb_per_s: float | None
+    link_latency_us: float
+    link_efficiency: float | None
+    node_link_gb_per_s: float | None
+    node_link_latency_us: float
+
+    _type: ClassVar[str] = "Kernels"
+    _kind: ClassVar[str | None] = "kernels"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "host_us": real,
+        "host_us_per_seq": real,
+        "cuda_graph_max_tokens": whole,
+        "link_gb_per_s": real,
+        "link_latency_us": real,
+        "link_efficiency": real,
+        "node_link_gb_per_s": real,
+        "node_link_latency_us": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        tables: OperatorTables = "auto",
+        host_us: float | None = None,
+        host_us_per_seq: float | None = None,
+        cuda_graph_max_tokens: int = 512,
+        all_reduce: AllReduceKind = "auto",
+        tensor_parallel_form: TensorParallelForm = "all_reduce",
+        link_gb_per_s: float | None = None,
+        link_latency_us: float = 0.5,
+        link_efficiency: float | None = None,
+        node_link_gb_per_s: float | None = None,
+        node_link_latency_us: float = 5.0,
+    ) -> None:
+        self._set(
+            tables=tables,
+            host_us=host_us,
+            host_us_per_seq=host_us_per_seq,
+            cuda_graph_max_tokens=cuda_graph_max_tokens,
+            all_reduce=all_reduce,
+            tensor_parallel_form=tensor_parallel_form,
+            link_gb_per_s=link_gb_per_s,
+            link_latency_us=link_latency_us,
+            link_efficiency=link_efficiency,
+            node_link_gb_per_s=node_link_gb_per_s,
+            node_link_latency_us=node_link_latency_us,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
 class Roofline(Spec):
     """Longer of arithmetic and memory traffic per kernel, from the GPU's data sheet.
 
@@ -334,99 +427,6 @@ class Roofline(Spec):
             link_latency_us=link_latency_us,
             host_overhead_us=host_overhead_us,
             host_overhead_us_per_seq=host_overhead_us_per_seq,
-        )
-
-
-@final
-@dataclass(frozen=True, init=False, repr=False)
-class Kernels(Spec):
-    """Measured kernels of the GPU (H100 SXM, H200), else formulas fitted to measured kernels.
-
-    Parameters
-    ----------
-    tables : OperatorTables, default 'auto'
-        Matrix products from measured tables, or from fitted formulas; auto = tables where the GPU
-        and the data type have them.
-    host_us : float | None, in us, default None
-        Host time of a step on each pipeline stage that does not overlap with the GPU; null = fitted
-        to 45 closed-loop runs of vLLM (from 0 up to 1000000000).
-    host_us_per_seq : float | None, in us, default None
-        The same for each scheduled request; null = fitted, more without asynchronous scheduling
-        (from 0 up to 1000000000).
-    cuda_graph_max_tokens : int, in tokens, default 512
-        Steps up to this size are padded to the next CUDA graph's (1, 2, 4, by 8 to 256, by 16), 0 =
-        no graphs (from 0 up to 1048576).
-    all_reduce : AllReduceKind, default 'auto'
-        Time of an all-reduce: measured table, fitted formula, ring or tree; auto = table where
-        there is one.
-    tensor_parallel_form : TensorParallelForm, default 'all_reduce'
-        all_reduce: two a layer; sequence_parallel: reduce-scatter and all-gather, norms on a part
-        of the tokens; weight_gather: weights are gathered, tokens split.
-    link_gb_per_s : float | None, in GB/s, default None
-        Link between GPUs of a node, per direction; null = the GPU's (above 0 up to 1000000).
-    link_latency_us : float, in us, default 0.5
-        A hop, for ring, tree, weight_gather (from 0 up to 1000000).
-    link_efficiency : float | None, default None
-        Share of a link's bandwidth reached; null = fitted (from 0.01 up to 1).
-    node_link_gb_per_s : float | None, in GB/s, default None
-        Link between nodes (InfiniBand), per direction and node; null = none (above 0 up to
-        1000000).
-    node_link_latency_us : float, in us, default 5.0
-        Latency of the link between nodes (from 0 up to 1000000).
-    """
-
-    tables: OperatorTables
-    host_us: float | None
-    host_us_per_seq: float | None
-    cuda_graph_max_tokens: int
-    all_reduce: AllReduceKind
-    tensor_parallel_form: TensorParallelForm
-    link_gb_per_s: float | None
-    link_latency_us: float
-    link_efficiency: float | None
-    node_link_gb_per_s: float | None
-    node_link_latency_us: float
-
-    _type: ClassVar[str] = "Kernels"
-    _kind: ClassVar[str | None] = "kernels"
-    _rules: ClassVar[Mapping[str, Rule]] = {
-        "host_us": real,
-        "host_us_per_seq": real,
-        "cuda_graph_max_tokens": whole,
-        "link_gb_per_s": real,
-        "link_latency_us": real,
-        "link_efficiency": real,
-        "node_link_gb_per_s": real,
-        "node_link_latency_us": real,
-    }
-
-    def __init__(
-        self,
-        *,
-        tables: OperatorTables = "auto",
-        host_us: float | None = None,
-        host_us_per_seq: float | None = None,
-        cuda_graph_max_tokens: int = 512,
-        all_reduce: AllReduceKind = "auto",
-        tensor_parallel_form: TensorParallelForm = "all_reduce",
-        link_gb_per_s: float | None = None,
-        link_latency_us: float = 0.5,
-        link_efficiency: float | None = None,
-        node_link_gb_per_s: float | None = None,
-        node_link_latency_us: float = 5.0,
-    ) -> None:
-        self._set(
-            tables=tables,
-            host_us=host_us,
-            host_us_per_seq=host_us_per_seq,
-            cuda_graph_max_tokens=cuda_graph_max_tokens,
-            all_reduce=all_reduce,
-            tensor_parallel_form=tensor_parallel_form,
-            link_gb_per_s=link_gb_per_s,
-            link_latency_us=link_latency_us,
-            link_efficiency=link_efficiency,
-            node_link_gb_per_s=node_link_gb_per_s,
-            node_link_latency_us=node_link_latency_us,
         )
 
 
@@ -1038,7 +1038,7 @@ class SLO(Spec):
         self._set(ttft_ms=ttft_ms, tpot_ms=tpot_ms, e2e_ms=e2e_ms)
 
 
-StepTime = Roofline | Kernels | Affine | Polynomial
+StepTime = Kernels | Roofline | Affine | Polynomial
 
 
 @final
@@ -1051,7 +1051,8 @@ class Scenario(RootSpec):
     schema_version : int, default 1
         Version of this description (from 1).
     model : str | Model | None, default None
-        Catalogue name or inline model; needed by roofline step times and by a computed KV pool.
+        Catalogue name or inline model; needed by the step times kernels and roofline and by a
+        computed KV pool.
     gpu : str | Gpu | None, default None
         Catalogue name or inline GPU; needed like the model.
     tensor_parallel_size : int, in GPUs, default 1
@@ -1064,7 +1065,7 @@ class Scenario(RootSpec):
         Data type of the KV cache; auto = 16 bits.
     engine : Engine
         The serving engine.
-    step_time : StepTime, default Roofline()
+    step_time : StepTime, default Kernels()
         How long a step takes.
     workload : Workload
         Requests and when they arrive.
@@ -1105,7 +1106,7 @@ class Scenario(RootSpec):
         "tensor_parallel_size": whole,
         "pipeline_parallel_size": whole,
         "engine": struct(Engine),
-        "step_time": variant(Roofline, Kernels, Affine, Polynomial),
+        "step_time": variant(Kernels, Roofline, Affine, Polynomial),
         "workload": struct(Workload),
         "slo": struct(SLO),
         "record_waterfall": flag,
@@ -1122,8 +1123,8 @@ class Scenario(RootSpec):
         pipeline_parallel_size: int = 1,
         weight_dtype: WeightDtype = "bf16",
         kv_cache_dtype: KvCacheDtype = "auto",
-        engine: Engine | Mapping[str, Any] = DEFAULTS,
-        step_time: StepTime | Mapping[str, Any] = Roofline(),
+        engine: Engine | Mapping[str, Any] | str = DEFAULTS,
+        step_time: StepTime | Mapping[str, Any] = Kernels(),
         workload: Workload | Mapping[str, Any] = DEFAULTS,
         slo: SLO | Mapping[str, Any] = DEFAULTS,
         record: Record = "requests",

@@ -14,8 +14,10 @@ __all__: list[str] = [
     "Dataset",
     "Result",
     "Sweep",
+    "calibration_names",
     "canonical",
     "check",
+    "operator_ns",
     "replay_cache",
     "schema_json",
     "simulate",
@@ -68,6 +70,7 @@ class Result:
     def kv_budget(self) -> dict[str, typing.Any]: ...
     def summary(self) -> dict[str, float | None]: ...
     def totals(self) -> dict[str, int]: ...
+    def trust(self) -> dict[str, typing.Any]: ...
     @property
     def reason(self) -> str: ...
     @property
@@ -116,6 +119,8 @@ class Sweep:
         """
     def warnings(self) -> dict[str, list[int]]: ...
     @property
+    def calibration(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
+    @property
     def finished(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
     @property
     def num_points(self) -> int: ...
@@ -123,6 +128,11 @@ class Sweep:
     def scenario_json(self) -> str: ...
     @property
     def status(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
+
+def calibration_names() -> list[str]:
+    """
+    Calibrations by the numbers that Sweep.calibration has.
+    """
 
 def canonical(type_name: str, text: str) -> str:
     """
@@ -132,6 +142,18 @@ def canonical(type_name: str, text: str) -> str:
 def check(type_name: str, text: str) -> None:
     """
     Raise ConfigError unless the JSON text describes a valid struct of this type.
+    """
+
+def operator_ns(
+    name: str,
+    catalog: Catalog,
+    gpu: str,
+    a: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    b: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    c: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    ns of an operator by the fitted formulas, for arrays of its sizes.
     """
 
 def replay_cache(

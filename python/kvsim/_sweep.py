@@ -13,6 +13,7 @@ import numpy as np
 
 from kvsim import _native
 from kvsim._encode import Traces, encode, encode_scenario
+from kvsim._fields import Engine
 from kvsim._inputs import Resolver, check_deadline, native_catalog
 from kvsim._progress import Progress, watching
 from kvsim._schema import paths
@@ -103,12 +104,14 @@ def sweep(
     if isinstance(axes, Mapping):
         columns = _grid(axes, max_points)
         num_points = math.prod(map(len, columns.values()))
-        text = encode(list(columns.items()), traces, "axes")
+        whole = {path: [_whole(path, v) for v in values] for path, values in columns.items()}
+        text = encode(list(whole.items()), traces, "axes")
     else:
         points = _listed(axes, max_points)
         columns = _as_columns(points)
         num_points = len(points)
-        text = encode(points, traces, "axes")
+        whole_points = [{path: _whole(path, v) for path, v in point.items()} for point in points]
+        text = encode(whole_points, traces, "axes")
     base_text = encode_scenario(base, traces)
     resolver = Resolver(datasets, traces)
     native = _native.Sweep(base_text, text, grid, native_catalog(), resolver, record, workers)
@@ -118,6 +121,13 @@ def sweep(
     if interrupted:
         raise SweepInterrupted(result)
     return result
+
+
+def _whole(path: str, value: Any) -> Any:
+    """Return what a value stands for, so that other axes may set fields within it."""
+    if path == "engine" and isinstance(value, str):
+        return Engine.preset(value)
+    return value
 
 
 def worker_threads(threads: int | None) -> int:

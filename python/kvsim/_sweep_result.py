@@ -143,6 +143,12 @@ class SweepResult:
         return [names[code] for code in self._native.status[self._rows].tolist()]
 
     @cached_property
+    def calibration(self) -> list[str]:
+        """What each row's step times rest on (`Trust`); `given` for rows that failed."""
+        names = _native.calibration_names()
+        return [names[code] for code in self._native.calibration[self._rows].tolist()]
+
+    @cached_property
     def reason(self) -> list[str]:
         """Why a row is not ok, else empty."""
         reasons = self._native.reasons()
@@ -180,16 +186,17 @@ class SweepResult:
     # ---- rows
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Iterate over rows as dicts: axes, status, reason, figures (None where undefined)."""
+        """Iterate over rows as `rows` returns them."""
         return iter(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all rows as dicts: axes, status, reason, figures (None where undefined)."""
-        names = [*self._axes, "status", "reason", *SUMMARY]
+        names = [*self._axes, "status", "reason", "calibration", *SUMMARY]
         columns = [
             *(self._axis(path) for path in self._axes),
             self.status,
             self.reason,
+            self.calibration,
             *(self._figures(name) for name in SUMMARY),
         ]
         rows = zip(*columns, strict=True)
@@ -280,7 +287,7 @@ class SweepResult:
             If pandas is not installed.
         """
         data: dict[str, Any] = {path: self._axis(path) for path in self._axes}
-        data |= {"status": self.status, "reason": self.reason}
+        data |= {"status": self.status, "reason": self.reason, "calibration": self.calibration}
         data |= {name: self[name] for name in SUMMARY}
         return frame(data)
 
@@ -310,7 +317,7 @@ class SweepResult:
 
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        names = [*self._axes, "status", "reason", *SUMMARY]
+        names = [*self._axes, "status", "reason", "calibration", *SUMMARY]
         writer.writerow(names)
         for row in self.rows():
             cells = (row[name] for name in names)

@@ -78,6 +78,10 @@ struct EngineSpec {
   double frontend_us_per_prompt_token = 0;
   std::int64_t empty_sleep_ns = 0;
 
+  // A version of an engine as it is deployed; `{"preset": NAME, ...}` in JSON, or NAME alone.
+  static std::vector<std::string> preset_names();
+  static std::optional<EngineSpec> preset(std::string_view name);
+
   static constexpr std::string_view type_name = "Engine";
   static constexpr std::string_view doc =
       "The serving engine of one replica; options that vLLM has carry vLLM's names.";
@@ -197,7 +201,7 @@ struct Scenario {
   WeightDtype weight_dtype = WeightDtype::bf16;
   KvCacheDtype kv_cache_dtype = KvCacheDtype::automatic;
   EngineSpec engine;
-  StepTimeSpec step_time = Roofline{};
+  StepTimeSpec step_time = Kernels{};
   Workload workload;
   Slo slo;
   Record record = Record::requests;
@@ -213,8 +217,8 @@ struct Scenario {
         field("schema_version", &S::schema_version,
               {.min = 1, .doc = "Version of this description."}),
         field("model", &S::model,
-              {.doc = "Catalogue name or inline model; needed by roofline step times and by a "
-                      "computed KV pool.",
+              {.doc = "Catalogue name or inline model; needed by the step times kernels and "
+                      "roofline and by a computed KV pool.",
                .choices_from = "models"}),
         field("gpu", &S::gpu,
               {.doc = "Catalogue name or inline GPU; needed like the model.",

@@ -23,6 +23,31 @@ Ledger::Ledger(const RequestTable& table, bool waterfall, bool queued, Control c
   size(redoing_);
 }
 
+void Ledger::keep_first_tokens() {
+  if (!waterfall_) return;
+  RequestColumns& c = columns;
+  for (auto* column : {&c.ttft_host_ns, &c.ttft_compute_ns, &c.ttft_hbm_ns, &c.ttft_comm_ns,
+                       &c.ttft_preempted_ns, &c.ttft_redo_ns, &c.ttft_bubble_ns}) {
+    column->resize(c.host_ns.size());
+  }
+  first_tokens_ = true;
+}
+
+// What the columns would be if the request finished now: terms that are open are closed, or a redo
+// that goes on. Batch by batch all is booked but for the time since the batch's end.
+void Ledger::split_first_token(std::uint32_t r, const Terms& opened) {
+  const Ns since = now_ - mark_ns(r);
+  const bool redo = !queued_ && redoing_[r] != 0;
+  const Terms open = redo ? Terms{} : opened;
+  columns.ttft_host_ns[r] = columns.host_ns[r] + open.host_ns;
+  columns.ttft_compute_ns[r] = columns.compute_ns[r] + open.compute_ns;
+  columns.ttft_hbm_ns[r] = columns.hbm_ns[r] + open.hbm_ns;
+  columns.ttft_comm_ns[r] = columns.comm_ns[r] + open.comm_ns;
+  columns.ttft_preempted_ns[r] = columns.preempted_ns[r];
+  columns.ttft_redo_ns[r] = columns.redo_ns[r] + (redo ? since : 0);
+  columns.ttft_bubble_ns[r] = columns.bubble_ns[r] + (queued_ ? since : 0);
+}
+
 // Time between the request's batches, and the time that its batch waited for a stage, is bubble.
 // Two of its batches (chunks of one prompt) may overlap in a pipeline: the later one counts only
 // for what lies behind the earlier one's end, its terms in proportion.

@@ -256,7 +256,8 @@ void QueuedReplica<Pool>::land() {
     ledger_.batch_ended(c.entry.id, landing_.start, landing_.end, landing_.terms, c.entry.samples);
     if (!c.entry.samples) continue;
     livelock_.progress();
-    ledger_.sampled_in_batch(c.entry.id, c.first);
+    // Those that decode on had their terms opened when the next batch left.
+    ledger_.sampled_in_batch(c.entry.id, c.first, c.last ? Terms{} : sums);
     if (!c.last) continue;
     ledger_.open_batches(c.entry.id, sums);
     landing_leaving_.push_back(ordered(state_.seqs[c.entry.id], c.entry.id));

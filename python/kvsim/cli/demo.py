@@ -87,4 +87,9 @@ def draw(result: kvsim.FrontierResult, runs: dict[str, kvsim.Result], folder: Pa
         ax = plots.latency_cdf(runs, column, slo_ms=slo[column.replace("_ns", "_ms")], title=title)
         files += plots.save(ax, folder / f"cdf_{column.removesuffix('_ns')}")
     files += plots.save(plots.itl_distribution(runs, title=title), folder / "itl")
+    (calm_label, calm), (some_label, some), *_ = runs.items()
+    heading = f"P99 TTFT at {some_label}, dashed at {calm_label}"
+    ax = plots.waterfall(some, metric="ttft", percentile=99, previous=calm, title=heading)
+    files += plots.save(ax, folder / "waterfall")
+    files += plots.save(plots.memory(busy, title=title), folder / "memory")
     return files

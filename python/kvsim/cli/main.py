@@ -18,7 +18,7 @@ def app() -> typer.Typer:
     """Return the application with all its commands."""
     import typer
 
-    from kvsim.cli import about, demo, runs, verify
+    from kvsim.cli import about, demo, runs, sharding, validate, verify
 
     application = typer.Typer(
         help="Simulate LLM serving: latency, throughput, KV memory.",
@@ -33,12 +33,17 @@ def app() -> typer.Typer:
         ("run", runs.run),
         ("sweep", runs.sweep),
         ("frontier", runs.frontier),
+        ("sharding", sharding.sharding),
         ("catalog", about.catalog),
         ("fields", about.fields),
         ("verify-vllm", verify.verify_vllm),
         ("demo", demo.demo),
     ):
         application.command(name)(_guarded(command))
+    checks = typer.Typer(help="Predictions against measurements.", no_args_is_help=True)
+    checks.callback()(lambda: None)  # so that its one command keeps its name
+    checks.command("step-time")(_guarded(validate.step_time))
+    application.add_typer(checks, name="validate")
     return application
 
 

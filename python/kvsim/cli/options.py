@@ -87,6 +87,8 @@ def set_path(scenario: dict[str, Any], path: str, value: Any) -> None:
         inner = node.get(part)
         if isinstance(inner, str) and part == "lengths":
             inner = {"kind": "dataset", "name": inner}
+        elif isinstance(inner, str) and part == "engine":
+            inner = {"preset": inner}
         if not isinstance(inner, dict):
             inner = {}
         # A form is named when the first of its fields is set.

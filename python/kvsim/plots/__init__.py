@@ -14,15 +14,21 @@ Examples
 from kvsim.plots.caching import hit_rates
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.frontier import LatencyThroughputFrontier
+from kvsim.plots.memory import memory
+from kvsim.plots.sharding import sharding
 from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
+from kvsim.plots.waterfall import waterfall
 
 __all__ = [
     "LatencyThroughputFrontier",
     "hit_rates",
     "itl_distribution",
     "latency_cdf",
+    "memory",
     "save",
+    "sharding",
     "style",
     "timeline",
+    "waterfall",
 ]

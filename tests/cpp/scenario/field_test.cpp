@@ -279,7 +279,7 @@ TEST(field, schema_describes_all) {
   CHECK_EQ(json::write(json::get(schema, "structs.0")),
            R"({"doc":"A constant.","fields":[{"choices_from":"","default":1.5,"doc":"The value.",)"
            R"("exclusive_min":false,"max":null,"min":0.0,"name":"value","type":{"type":"double"},)"
-           R"("unit":"ms"}],"kind":"fixed","name":"Fixed","shorthand":"value"})");
+           R"("unit":"ms"}],"kind":"fixed","name":"Fixed","presets":{},"shorthand":"value"})");
   const auto type = [&](int i) {
     return json::write(json::get(schema, "structs.4.fields." + std::to_string(i) + ".type"));
   };

@@ -24,6 +24,7 @@ Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mod
   std::optional<Replica> replica;
   try {
     replica.emplace(config, model, c.requests, mode, record, true, control);
+    replica->ledger().keep_first_tokens();
     replica->run();
   } catch (const kvsim::Error& e) {
     out.error = e.kind();
@@ -85,7 +86,14 @@ void compare_waterfalls(Comparison& c, const kvsim::RequestColumns& a,
       .column("comm_ns", a.comm_ns, b.comm_ns)
       .column("preempted_ns", a.preempted_ns, b.preempted_ns)
       .column("redo_ns", a.redo_ns, b.redo_ns)
-      .column("bubble_ns", a.bubble_ns, b.bubble_ns);
+      .column("bubble_ns", a.bubble_ns, b.bubble_ns)
+      .column("ttft_host_ns", a.ttft_host_ns, b.ttft_host_ns)
+      .column("ttft_compute_ns", a.ttft_compute_ns, b.ttft_compute_ns)
+      .column("ttft_hbm_ns", a.ttft_hbm_ns, b.ttft_hbm_ns)
+      .column("ttft_comm_ns", a.ttft_comm_ns, b.ttft_comm_ns)
+      .column("ttft_preempted_ns", a.ttft_preempted_ns, b.ttft_preempted_ns)
+      .column("ttft_redo_ns", a.ttft_redo_ns, b.ttft_redo_ns)
+      .column("ttft_bubble_ns", a.ttft_bubble_ns, b.ttft_bubble_ns);
 }
 
 void compare_totals(Comparison& c, const kvsim::RunTotals& a, const kvsim::RunTotals& b) {
@@ -225,6 +233,13 @@ std::string waterfall_gap(const Outcome& outcome) {
     if (sum != q.finish_ns[r] - q.arrival_ns[r]) {
       return "request " + std::to_string(r) + ": " + std::to_string(sum) + " ns of " +
              std::to_string(q.finish_ns[r] - q.arrival_ns[r]);
+    }
+    const kvsim::Ns first = q.scheduled_ns[r] - q.arrival_ns[r] + q.ttft_host_ns[r] +
+                            q.ttft_compute_ns[r] + q.ttft_hbm_ns[r] + q.ttft_comm_ns[r] +
+                            q.ttft_preempted_ns[r] + q.ttft_redo_ns[r] + q.ttft_bubble_ns[r];
+    if (first != q.first_token_ns[r] - q.arrival_ns[r]) {
+      return "first token of request " + std::to_string(r) + ": " + std::to_string(first) +
+             " ns of " + std::to_string(q.first_token_ns[r] - q.arrival_ns[r]);
     }
   }
   return "";

@@ -18,7 +18,7 @@ OWNERS = {
     "traitlets": {"widgets"},
     "ipywidgets": {"widgets"},
     "tqdm": {"sweep", "cli", "lab", "progress"},
-    "pandas": {"pandas", "result", "sweep_result", "frontier", "store"},
+    "pandas": {"pandas", "result", "sweep_result", "frontier", "sharding", "store"},
     "polars": {"result", "sweep_result", "frontier", "store"},
     "pyarrow": {"result", "sweep_result", "frontier", "store"},
 }
