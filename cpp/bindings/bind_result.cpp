@@ -27,8 +27,10 @@ Columns columns(const py::object& self, std::string_view table) {
     for_each_column(result.steps, add);
   } else if (table == "entries") {
     for_each_column(result.entries, add);
+  } else if (table == "heatmap") {
+    for_each_column(result.heatmap, add);
   } else {
-    bad_field("table", quoted(table), "requests, steps or entries");
+    bad_field("table", quoted(table), "requests, steps, entries or heatmap");
   }
   return out;
 }

@@ -28,6 +28,7 @@ void bind_scenario(py::module_& m);
 void bind_inputs(py::module_& m);
 void bind_result(py::module_& m);
 void bind_cache(py::module_& m);
+void bind_memory(py::module_& m);
 void bind_simulate(py::module_& m);
 void bind_sweep(py::module_& m);
 

@@ -62,6 +62,53 @@ struct EntryColumns {
                                    // scheduled before a preemption, 'd' discarded
 };
 
+// The slots of the KV memory by what they are to the requests; every slot is in one class.
+struct MemoryClasses {
+  Int128 tokens = 0;    // hold a token's keys and values
+  Int128 reserved = 0;  // a running request will fill them later
+  Int128 internal = 0;  // held by a running request, which will never fill them
+  Int128 rounding = 0;  // what the placement adds to a reservation
+  Int128 external = 0;  // free, but not enough for the request at the head of the queue
+  Int128 cached = 0;    // free, with a content that the prefix cache may find
+  Int128 free = 0;
+
+  [[nodiscard]] Int128 total() const {
+    return tokens + reserved + internal + rounding + external + cached + free;
+  }
+  void add(const MemoryClasses& slots, Ns dur) {
+    tokens += slots.tokens * dur;
+    reserved += slots.reserved * dur;
+    internal += slots.internal * dur;
+    rounding += slots.rounding * dur;
+    external += slots.external * dur;
+    cached += slots.cached * dur;
+    free += slots.free * dur;
+  }
+};
+
+// The same for a single slot, as a number.
+enum class SlotClass : std::uint8_t {
+  free,
+  tokens,
+  reserved,
+  internal,
+  rounding,
+  external,
+  cached
+};
+
+// A picture of the KV memory over time (record_memory = heatmap): one entry a column, but the last
+// three: which slot each row shows, and class and owner of each cell, column after column.
+struct HeatmapColumns {
+  std::vector<Ns> t_ns;
+  std::vector<std::int32_t> preemptions, evictions;  // since the column before
+  std::vector<std::int64_t> token_slots, reserved_slots, internal_slots, rounding_slots,
+      external_slots, cached_slots, free_slots;  // of the whole memory
+  std::vector<std::int64_t> row_slot;
+  std::vector<std::uint8_t> slot_class;
+  std::vector<std::int32_t> owner;  // request, -1 = nobody
+};
+
 // Sums over a run, integer and therefore exact.
 struct RunTotals {
   Ns start_ns = 0;  // first arrival
@@ -91,6 +138,10 @@ struct RunTotals {
   Int128 waiting_integral = 0;
   Int128 running_integral = 0;
   Int128 used_block_integral = 0;
+  std::int64_t swaps = 0;           // preemptions whose blocks went to the host
+  std::int64_t swaps_refused = 0;   // of the swap mode, that did not fit there
+  std::int64_t swapped_blocks = 0;  // copied, both ways
+  MemoryClasses memory;             // slots * ns, with record_memory
 };
 
 enum class Status : std::uint8_t { ok, infeasible, unstable, livelock, invalid };
@@ -107,6 +158,7 @@ struct Result {
   RequestColumns requests;  // empty with record = summary
   StepColumns steps;
   EntryColumns entries;
+  HeatmapColumns heatmap;
 };
 
 }  // namespace kvsim

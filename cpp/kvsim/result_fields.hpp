@@ -75,6 +75,23 @@ void for_each_column(const EntryColumns& c, Visit&& visit) {
 }
 
 template <class Visit>
+void for_each_column(const HeatmapColumns& c, Visit&& visit) {
+  visit("t_ns", c.t_ns);
+  visit("preemptions", c.preemptions);
+  visit("evictions", c.evictions);
+  visit("token_slots", c.token_slots);
+  visit("reserved_slots", c.reserved_slots);
+  visit("internal_slots", c.internal_slots);
+  visit("rounding_slots", c.rounding_slots);
+  visit("external_slots", c.external_slots);
+  visit("cached_slots", c.cached_slots);
+  visit("free_slots", c.free_slots);
+  visit("row_slot", c.row_slot);
+  visit("slot_class", c.slot_class);
+  visit("owner", c.owner);
+}
+
+template <class Visit>
 void for_each_total(const RunTotals& t, Visit&& visit) {
   visit("start_ns", t.start_ns);
   visit("end_ns", t.end_ns);
@@ -103,6 +120,16 @@ void for_each_total(const RunTotals& t, Visit&& visit) {
   visit("waiting_integral", t.waiting_integral);
   visit("running_integral", t.running_integral);
   visit("used_block_integral", t.used_block_integral);
+  visit("swaps", t.swaps);
+  visit("swaps_refused", t.swaps_refused);
+  visit("swapped_blocks", t.swapped_blocks);
+  visit("token_slot_integral", t.memory.tokens);
+  visit("reserved_slot_integral", t.memory.reserved);
+  visit("internal_slot_integral", t.memory.internal);
+  visit("rounding_slot_integral", t.memory.rounding);
+  visit("external_slot_integral", t.memory.external);
+  visit("cached_slot_integral", t.memory.cached);
+  visit("free_slot_integral", t.memory.free);
 }
 
 template <class Visit>

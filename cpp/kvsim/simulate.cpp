@@ -10,6 +10,7 @@
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
+#include "kvsim/server/static_replica.hpp"
 #include "kvsim/step_time/shard.hpp"
 #include "kvsim/workload/build.hpp"
 
@@ -57,6 +58,27 @@ double attention_per_block(const ModelSpec& model, std::int64_t block_size) {
   return attention / (2 * weights);
 }
 
+void prepare_swap(const Scenario& s, Setup& setup) {
+  const PreemptionSpec& p = s.engine.preemption;
+  const double block_bytes =
+      setup.budget.kv_bytes_per_token * static_cast<double>(setup.config.block_size);
+  if (block_bytes <= 0 || (!p.swap_gb_per_s && setup.gpu == nullptr)) {
+    bad_field(setup.model == nullptr ? "model" : "gpu", "null",
+              "one of the catalogue with engine.preemption.mode \"swap\": the size of a block and "
+              "the bandwidth to the host follow from them");
+  }
+  PreemptionRules& rules = setup.config.preemption;
+  const double blocks = std::floor(p.swap_space_gib * 0x1p30 / block_bytes);
+  if (blocks < 1) {
+    bad_field(
+        "engine.preemption.swap_space_gib", json::write_double(p.swap_space_gib),
+        "room for at least one KV block of " + json::write_double(block_bytes / 0x1p30) + " GiB");
+  }
+  rules.host_blocks = static_cast<std::int64_t>(std::min(blocks, 0x1p40));
+  const double bytes_per_s = p.swap_gb_per_s ? *p.swap_gb_per_s * 1e9 : setup.gpu->pcie_bytes_per_s;
+  rules.swap_ns_per_block = block_bytes / bytes_per_s * 1e9;
+}
+
 Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
               std::vector<std::string>& warnings) {
   Setup setup;
@@ -68,6 +90,8 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
                                        setup.budget.num_gpu_blocks, max_len);
   setup.config.eviction_seed = s.seed;
+  setup.config.record_memory = s.record_memory;
+  if (setup.config.preemption.swap) prepare_swap(s, setup);
   if (setup.model != nullptr) {
     setup.config.attention_per_block = attention_per_block(*setup.model, setup.config.block_size);
   }
@@ -94,8 +118,31 @@ std::int64_t longest(const std::vector<std::int32_t>& tokens) {
   return tokens.empty() ? 0 : *std::max_element(tokens.begin(), tokens.end());
 }
 
+void check_reservation(std::int64_t r, std::int64_t prompt, std::int64_t needed,
+                       std::int64_t largest, const SchedulerConfig& c) {
+  const std::int64_t slots = c.contiguous->slots(prompt, needed, c.max_model_len);
+  if (slots < needed) {
+    fail(ErrorKind::config, "engine.kv_allocator.max_tokens: request " + std::to_string(r) +
+                                " needs " + std::to_string(needed) + " slots, the reservation is " +
+                                std::to_string(slots) + "; allowed: at least its output tokens");
+  }
+  if (slots > largest) {
+    fail(ErrorKind::infeasible, "engine.kv_allocator: request " + std::to_string(r) + " reserves " +
+                                    std::to_string(slots) + " contiguous slots; the memory of " +
+                                    std::to_string((c.num_gpu_blocks - 1) * c.block_size) +
+                                    " slots has at most " + std::to_string(largest) +
+                                    " for one request (placement " +
+                                    std::string(enum_name(c.contiguous->placement)) + ")");
+  }
+}
+
 // Requests that vLLM would refuse or never finish.
 void check_requests(const RequestTable& t, const SchedulerConfig& c) {
+  std::int64_t largest = 0;
+  if (c.contiguous) {
+    const std::int64_t slots = (c.num_gpu_blocks - 1) * c.block_size;
+    largest = make_placement(c.contiguous->placement, slots)->largest();
+  }
   for (std::int64_t r = 0; r < t.size(); ++r) {
     const std::int64_t prompt = t.prompt_tokens[static_cast<std::size_t>(r)];
     if (prompt + 1 > c.max_model_len) {
@@ -105,10 +152,15 @@ void check_requests(const RequestTable& t, const SchedulerConfig& c) {
                                   std::to_string(c.max_model_len - 1));
     }
     std::int64_t outputs = t.output_tokens[static_cast<std::size_t>(r)];
-    if (!t.stop_after.empty() && t.stop_after[static_cast<std::size_t>(r)] > 0) {
+    if (!c.preemption.reserve && !t.stop_after.empty() &&
+        t.stop_after[static_cast<std::size_t>(r)] > 0) {
       outputs = std::min<std::int64_t>(outputs, t.stop_after[static_cast<std::size_t>(r)]);
     }
     const std::int64_t last = std::min(prompt + outputs, c.max_model_len) - 1;
+    if (c.contiguous) {
+      check_reservation(r, prompt, last, largest, c);
+      continue;
+    }
     const std::int64_t need = ceil_div(last, c.block_size);
     if (need > c.num_gpu_blocks - 1) {
       fail(ErrorKind::infeasible, "engine.num_gpu_blocks: request " + std::to_string(r) +
@@ -171,6 +223,7 @@ void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
   result.requests = std::move(replica.ledger().columns);
   result.steps = std::move(replica.recorder().steps);
   result.entries = std::move(replica.recorder().entries);
+  if constexpr (requires { replica.heatmap(); }) result.heatmap = std::move(replica.heatmap());
 }
 
 }  // namespace
@@ -200,8 +253,15 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   result.trust = step_time_trust(model);
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
-  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all;
-  if (setup.config.batch_queue() > 1) {
+  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all ||
+                          s.record_memory == RecordMemory::heatmap;
+  if (setup.config.static_window_ns) {
+    setup.config.contiguous
+        ? run_replica<StaticReplica<RegionPool>>(s, in, setup, model, requests, result)
+        : run_replica<StaticReplica<CountPool>>(s, in, setup, model, requests, result);
+  } else if (setup.config.contiguous) {
+    run_replica<Replica<RegionPool>>(s, in, setup, model, requests, result);
+  } else if (setup.config.batch_queue() > 1) {
     identities ? run_replica<QueuedReplica<BlockPool>>(s, in, setup, model, requests, result)
                : run_replica<QueuedReplica<CountPool>>(s, in, setup, model, requests, result);
   } else {

@@ -119,6 +119,7 @@ json::Value result_json(const Result& result) {
   object.set("requests", columns(result.requests));
   object.set("steps", columns(result.steps));
   object.set("entries", columns(result.entries));
+  object.set("heatmap", columns(result.heatmap));
   return object;
 }
 

@@ -22,9 +22,11 @@ Examples
 
 from kvsim import _fields, catalog, datasets
 from kvsim._cache import HitRates, prefix_hit_rates
+from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
 from kvsim._knee import Knee
+from kvsim._memory_map import MemoryMap
 from kvsim._native import __version__
 from kvsim._sharding import Sharding, Split, sharding
 from kvsim._simulate import simulate
@@ -48,6 +50,7 @@ from kvsim.errors import (
 from kvsim.result import ItlDistribution, KvBudget, Result, Trust
 
 __all__ = [
+    "Concurrency",
     "ConfigError",
     "DeadlineExceeded",
     "FrontierResult",
@@ -61,6 +64,7 @@ __all__ = [
     "KvBudget",
     "KvsimError",
     "LivelockError",
+    "MemoryMap",
     "Model",
     "PandasMissingError",
     "Result",
@@ -73,6 +77,7 @@ __all__ = [
     "Waterfall",
     "__version__",
     "catalog",
+    "concurrency",
     "datasets",
     "frontier",
     "prefix_hit_rates",

@@ -19,8 +19,11 @@ __all__ = [
     "Affine",
     "AllReduceKind",
     "Arrivals",
+    "Batching",
     "Burst",
     "ClosedLoop",
+    "ContiguousAllocator",
+    "ContinuousBatching",
     "DatasetLengths",
     "DatasetOrder",
     "Deterministic",
@@ -28,24 +31,33 @@ __all__ = [
     "FixedLengths",
     "Gamma",
     "Kernels",
+    "KvAllocator",
     "KvCacheDtype",
     "Lengths",
     "LogNormalLengths",
     "Mode",
     "NoPrefixes",
     "OperatorTables",
+    "PagedAllocator",
+    "Placement",
     "Poisson",
     "Polynomial",
+    "Preemption",
+    "PreemptionMode",
+    "PreemptionVictim",
     "PrefixEviction",
     "PrefixGroups",
     "Prefixes",
     "RandomRangeLengths",
     "Record",
+    "RecordMemory",
+    "Reservation",
     "Roofline",
     "Scenario",
     "SchedulingPolicy",
     "Sessions",
     "SpecMethod",
+    "StaticBatching",
     "StepTime",
     "TensorParallelForm",
     "TraceArrivals",
@@ -59,13 +71,184 @@ WeightDtype = Literal["bf16", "fp16", "fp8", "int8", "int4"]
 KvCacheDtype = Literal["auto", "bf16", "fp16", "fp8"]
 PrefixEviction = Literal["lru", "fifo", "lfu", "sieve", "s3_fifo", "gdsf", "random", "belady"]
 SchedulingPolicy = Literal["fcfs", "priority"]
+PreemptionMode = Literal["recompute", "swap", "none"]
+PreemptionVictim = Literal["latest", "lowest_priority", "least_work_lost", "longest_remaining"]
+Reservation = Literal["max", "pow2", "oracle", "fraction"]
+Placement = Literal["buddy", "first_fit", "best_fit"]
 SpecMethod = Literal["ngram", "draft_model"]
 OperatorTables = Literal["auto", "measured", "fitted"]
 AllReduceKind = Literal["auto", "table", "fitted", "ring", "tree"]
 TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
 DatasetOrder = Literal["trace", "resample"]
 Record = Literal["summary", "requests", "steps", "all"]
+RecordMemory = Literal["none", "classes", "heatmap"]
 Mode = Literal["leap", "step"]
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Preemption(Spec):
+    """What happens when a running request needs a KV block and none is free.
+
+    Parameters
+    ----------
+    mode : PreemptionMode, default 'recompute'
+        recompute: the victim's blocks are freed and computed anew (vLLM); swap: they are copied to
+        the host and back; none: a request is admitted only when the blocks of its prompt and
+        max_tokens are free, and takes them all.
+    victim : PreemptionVictim | None, default None
+        latest admission, lowest_priority, least_work_lost (fewest computed tokens) or
+        longest_remaining (most output tokens to come, by max_tokens); null = as vLLM: latest with
+        scheduling_policy fcfs, lowest_priority with priority.
+    max_per_request : int | None, default None
+        Preemption budget of a request; one that has used it up waits until all that it may still
+        need is free and then keeps it. Null = no limit (from 0 up to 1073741824).
+    max_per_s : float | None, in 1/s, default None
+        Preemption budget of the replica: two are at least 1/max_per_s apart; until then whoever
+        needs a block waits. Null = no limit (above 0 up to 1000000000).
+    swap_space_gib : float, in GiB, default 4.0
+        Host memory for swapped blocks, a GPU; a victim that does not fit is recomputed (from 0 up
+        to 1000000).
+    swap_gb_per_s : float | None, in GB/s, default None
+        Bandwidth between GPU and host, a GPU and direction; null = the GPU's PCIe (above 0 up to
+        1000000).
+    swap_overlap : bool, default False
+        Transfers run beside the step and lengthen it only by what exceeds it; else they come before
+        it.
+    """
+
+    mode: PreemptionMode
+    victim: PreemptionVictim | None
+    max_per_request: int | None
+    max_per_s: float | None
+    swap_space_gib: float
+    swap_gb_per_s: float | None
+    swap_overlap: bool
+
+    _type: ClassVar[str] = "Preemption"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "max_per_request": whole,
+        "max_per_s": real,
+        "swap_space_gib": real,
+        "swap_gb_per_s": real,
+        "swap_overlap": flag,
+    }
+
+    def __init__(
+        self,
+        *,
+        mode: PreemptionMode = "recompute",
+        victim: PreemptionVictim | None = None,
+        max_per_request: int | None = None,
+        max_per_s: float | None = None,
+        swap_space_gib: float = 4.0,
+        swap_gb_per_s: float | None = None,
+        swap_overlap: bool = False,
+    ) -> None:
+        self._set(
+            mode=mode,
+            victim=victim,
+            max_per_request=max_per_request,
+            max_per_s=max_per_s,
+            swap_space_gib=swap_space_gib,
+            swap_gb_per_s=swap_gb_per_s,
+            swap_overlap=swap_overlap,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class PagedAllocator(Spec):
+    """Blocks of block_size tokens, taken as a request grows (vLLM)."""
+
+    _type: ClassVar[str] = "PagedAllocator"
+    _kind: ClassVar[str | None] = "paged"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class ContiguousAllocator(Spec):
+    """One contiguous piece of memory a request, reserved when it is admitted (Orca,
+    FasterTransformer). It never runs out, so nobody is preempted; there is no prefix cache.
+
+    Parameters
+    ----------
+    reservation : Reservation, default 'max'
+        How much: max, the longest request that is allowed; pow2, the prompt and the output's true
+        length rounded up to a power of two; oracle, the true length; fraction, something between
+        the true length and max.
+    fraction : float, default 1.0
+        Of reservation fraction: 0 reserves the true length, 1 the maximum (from 0 up to 1).
+    max_tokens : int | None, in tokens, default None
+        Most output tokens that a request may ask for, so that max is its prompt plus these; null:
+        max is max_model_len (from 1 up to 1073741824).
+    placement : Placement, default 'buddy'
+        Which free piece a request gets.
+    """
+
+    reservation: Reservation
+    fraction: float
+    max_tokens: int | None
+    placement: Placement
+
+    _type: ClassVar[str] = "ContiguousAllocator"
+    _kind: ClassVar[str | None] = "contiguous"
+    _rules: ClassVar[Mapping[str, Rule]] = {"fraction": real, "max_tokens": whole}
+
+    def __init__(
+        self,
+        *,
+        reservation: Reservation = "max",
+        fraction: float = 1.0,
+        max_tokens: int | None = None,
+        placement: Placement = "buddy",
+    ) -> None:
+        self._set(
+            reservation=reservation, fraction=fraction, max_tokens=max_tokens, placement=placement
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class ContinuousBatching(Spec):
+    """Requests join and leave the batch at every step (iteration-level scheduling: Orca, vLLM)."""
+
+    _type: ClassVar[str] = "ContinuousBatching"
+    _kind: ClassVar[str | None] = "continuous"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class StaticBatching(Spec):
+    """Request-level batches (FasterTransformer): when the engine is idle, up to max_num_seqs
+    waiting requests start together, run until the longest is done and are answered all at once.
+
+    Parameters
+    ----------
+    window_ms : float, in ms, default 0.0
+        How long the first request of a batch waits for others, unless max_num_seqs are there before
+        (from 0 up to 1000000000).
+    """
+
+    window_ms: float
+
+    _type: ClassVar[str] = "StaticBatching"
+    _kind: ClassVar[str | None] = "static"
+    _rules: ClassVar[Mapping[str, Rule]] = {"window_ms": real}
+
+    def __init__(self, *, window_ms: float = 0.0) -> None:
+        self._set(window_ms=window_ms)
+
+
+KvAllocator = PagedAllocator | ContiguousAllocator
+
+Batching = ContinuousBatching | StaticBatching
 
 
 @final
@@ -100,6 +283,12 @@ class Engine(Spec):
         Split prompts that exceed the token budget.
     scheduling_policy : SchedulingPolicy, default 'fcfs'
         Order of the waiting queue and choice of preemption victims.
+    preemption : Preemption
+        What happens when no block is free for a running request.
+    kv_allocator : KvAllocator, default PagedAllocator()
+        How KV memory is handed out.
+    batching : Batching, default ContinuousBatching()
+        When requests join and leave a batch.
     long_prefill_token_threshold : int, in tokens, default 0
         Longest prompt chunk while other requests are present, 0 = off (from 0 up to 16777216).
     long_prefill_token_threshold_adaptive : bool, default False
@@ -139,6 +328,9 @@ class Engine(Spec):
     prefix_eviction: PrefixEviction
     enable_chunked_prefill: bool
     scheduling_policy: SchedulingPolicy
+    preemption: Preemption
+    kv_allocator: KvAllocator
+    batching: Batching
     long_prefill_token_threshold: int
     long_prefill_token_threshold_adaptive: bool
     scheduler_reserve_full_isl: bool
@@ -163,6 +355,9 @@ class Engine(Spec):
         "gpu_memory_utilization": real,
         "enable_prefix_caching": flag,
         "enable_chunked_prefill": flag,
+        "preemption": struct(Preemption),
+        "kv_allocator": variant(PagedAllocator, ContiguousAllocator),
+        "batching": variant(ContinuousBatching, StaticBatching),
         "long_prefill_token_threshold": whole,
         "long_prefill_token_threshold_adaptive": flag,
         "scheduler_reserve_full_isl": flag,
@@ -190,6 +385,9 @@ class Engine(Spec):
         prefix_eviction: PrefixEviction = "lru",
         enable_chunked_prefill: bool = True,
         scheduling_policy: SchedulingPolicy = "fcfs",
+        preemption: Preemption | Mapping[str, Any] = DEFAULTS,
+        kv_allocator: KvAllocator | Mapping[str, Any] = PagedAllocator(),
+        batching: Batching | Mapping[str, Any] = ContinuousBatching(),
         long_prefill_token_threshold: int = 0,
         long_prefill_token_threshold_adaptive: bool = False,
         scheduler_reserve_full_isl: bool = True,
@@ -215,6 +413,9 @@ class Engine(Spec):
             prefix_eviction=prefix_eviction,
             enable_chunked_prefill=enable_chunked_prefill,
             scheduling_policy=scheduling_policy,
+            preemption=preemption,
+            kv_allocator=kv_allocator,
+            batching=batching,
             long_prefill_token_threshold=long_prefill_token_threshold,
             long_prefill_token_threshold_adaptive=long_prefill_token_threshold_adaptive,
             scheduler_reserve_full_isl=scheduler_reserve_full_isl,
@@ -1076,6 +1277,9 @@ class Scenario(RootSpec):
         a scheduled request, block identities).
     record_waterfall : bool, default True
         Keep where each request's time went.
+    record_memory : RecordMemory, default 'none'
+        Account for every slot of the KV memory: classes gives the share of each class over time,
+        heatmap also a picture of the memory.
     mode : Mode, default 'leap'
         leap evaluates runs of decode steps lazily, step is the definition; both give the same bits.
     seed : int, default 0
@@ -1095,6 +1299,7 @@ class Scenario(RootSpec):
     slo: SLO
     record: Record
     record_waterfall: bool
+    record_memory: RecordMemory
     mode: Mode
     seed: int
 
@@ -1129,6 +1334,7 @@ class Scenario(RootSpec):
         slo: SLO | Mapping[str, Any] = DEFAULTS,
         record: Record = "requests",
         record_waterfall: bool = True,
+        record_memory: RecordMemory = "none",
         mode: Mode = "leap",
         seed: int = 0,
     ) -> None:
@@ -1146,6 +1352,7 @@ class Scenario(RootSpec):
             slo=slo,
             record=record,
             record_waterfall=record_waterfall,
+            record_memory=record_memory,
             mode=mode,
             seed=seed,
         )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kvsim import _native, _waterfall
 from kvsim._columns import Array, Columns
+from kvsim._memory_map import MemoryMap, read_memory_map
 from kvsim._pandas import frame
 from kvsim._waterfall import Waterfall
 from kvsim.errors import ConfigError
@@ -29,7 +30,7 @@ SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields()
 COUNTS = frozenset(
     {
         "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
-        "preemptions", "steps", "lazy_steps",
+        "preemptions", "swaps", "steps", "lazy_steps",
     }
 )  # fmt: skip
 _TABLES = ("requests", "steps", "entries")
@@ -261,6 +262,19 @@ class Result:
     def entries(self) -> Columns:
         """One row a request in a step (record `all`); kind is 0 new, 1 resumed, 2 running."""
         return self._table("entries", {}, "only record='all' keeps entries")
+
+    @cached_property
+    def memory_map(self) -> MemoryMap:
+        """The KV memory place by place over time (`record_memory` heatmap).
+
+        Raises
+        ------
+        ValueError
+            If it was not recorded.
+        """
+        if self.scenario.record_memory != "heatmap":
+            raise ValueError("record_memory: no map was kept; allowed: record_memory='heatmap'")
+        return read_memory_map(self._native, self.totals["block_size"])
 
     def _table(self, name: str, derived: Mapping[str, Any], missing: str) -> Columns:
         stored: dict[str, Array] = self._native.columns(name)

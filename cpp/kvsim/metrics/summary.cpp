@@ -148,7 +148,20 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns) {
   w.put("mean_kv_use", ratio(average(t.used_block_integral), usable));
   w.put("max_kv_use", ratio(as_double(t.max_used_blocks), usable));
   w.put("preemptions", as_double(t.preemptions));
+  w.put("swaps", as_double(t.swaps));
   w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
+}
+
+void put_memory(Writer& w, const MemoryClasses& m) {
+  const auto total = static_cast<double>(m.total());  // 0 without record_memory
+  const auto share = [&](Int128 integral) { return ratio(static_cast<double>(integral), total); };
+  w.put("mean_token_slots", share(m.tokens));
+  w.put("mean_reserved_slots", share(m.reserved));
+  w.put("mean_internal_slots", share(m.internal));
+  w.put("mean_rounding_slots", share(m.rounding));
+  w.put("mean_external_slots", share(m.external));
+  w.put("mean_cached_slots", share(m.cached));
+  w.put("mean_free_slots", share(m.free));
 }
 
 }  // namespace
@@ -177,6 +190,7 @@ std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const
   w.put("offered_rate_per_s", offered_rate(q.arrival_ns));
   w.put("achieved_rate_per_s", rate);
   put_load(w, t, duration_ns);
+  put_memory(w, t.memory);
   w.put("mean_frontend_ms", q.frontend_ns.empty() ? 0 : mean_ms(q.frontend_ns));
   w.put("mean_queue_ms", mean_ms(l.queue));
   w.put("p99_queue_ms",

@@ -14,6 +14,7 @@
 #include "kvsim/kv/eviction/policies.hpp"
 #include "kvsim/scenario/catalog_types.hpp"
 #include "kvsim/scenario/field.hpp"
+#include "kvsim/scenario/memory_types.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/step_time/models.hpp"
 
@@ -65,6 +66,9 @@ struct EngineSpec {
   PrefixEviction prefix_eviction = eviction_of<Lru>();
   bool enable_chunked_prefill = true;
   SchedulingPolicy scheduling_policy = SchedulingPolicy::fcfs;
+  PreemptionSpec preemption;
+  KvAllocator kv_allocator = PagedAllocator{};
+  Batching batching = ContinuousBatching{};
   std::int64_t long_prefill_token_threshold = 0;
   bool long_prefill_token_threshold_adaptive = false;
   bool scheduler_reserve_full_isl = true;
@@ -127,6 +131,10 @@ struct EngineSpec {
               {.doc = "Split prompts that exceed the token budget."}),
         field("scheduling_policy", &E::scheduling_policy,
               {.doc = "Order of the waiting queue and choice of preemption victims."}),
+        field("preemption", &E::preemption,
+              {.doc = "What happens when no block is free for a running request."}),
+        field("kv_allocator", &E::kv_allocator, {.doc = "How KV memory is handed out."}),
+        field("batching", &E::batching, {.doc = "When requests join and leave a batch."}),
         field("long_prefill_token_threshold", &E::long_prefill_token_threshold,
               {.unit = "tokens",
                .min = 0,
@@ -206,6 +214,7 @@ struct Scenario {
   Slo slo;
   Record record = Record::requests;
   bool record_waterfall = true;
+  RecordMemory record_memory = RecordMemory::none;
   Mode mode = Mode::leap;
   std::uint64_t seed = 0;
 
@@ -243,6 +252,10 @@ struct Scenario {
                     "all (and a row a scheduled request, block identities)."}),
         field("record_waterfall", &S::record_waterfall,
               {.doc = "Keep where each request's time went."}),
+        field("record_memory", &S::record_memory,
+              {.doc =
+                   "Account for every slot of the KV memory: classes gives the share of each class "
+                   "over time, heatmap also a picture of the memory."}),
         field("mode", &S::mode,
               {.doc = "leap evaluates runs of decode steps lazily, step is the definition; both "
                       "give the same bits."}),

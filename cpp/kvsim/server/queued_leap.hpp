@@ -197,8 +197,9 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
   state_.carried = !state_.plan.empty();
   state_.admit_queued(left, left, false);
   const Admission end = state_.admission_end;
-  blocked_ = end == Admission::slots || end == Admission::memory ||
-             (end != Admission::empty && state_.plan.empty());
+  blocked_ = end == Admission::memory
+                 ? state_.memory_stays_short()
+                 : end == Admission::slots || (end != Admission::empty && state_.plan.empty());
   StepShape shape;
   shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy_.count();
   shape.decode_context = lazy_.context();

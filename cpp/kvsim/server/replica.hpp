@@ -2,6 +2,7 @@
 // leaps. Leap and step give the same bits; replica_leap.hpp has the lazy path.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "kvsim/scheduler/livelock.hpp"
 #include "kvsim/scheduler/state.hpp"
 #include "kvsim/server/ledger.hpp"
+#include "kvsim/server/memory_map.hpp"
+#include "kvsim/server/memory_meter.hpp"
 #include "kvsim/server/step_recorder.hpp"
 #include "kvsim/step_time/models.hpp"
 #include "kvsim/workload/arrival_feed.hpp"
@@ -29,6 +32,8 @@ class Replica {
         feed_(table, config.front_end),
         recorder_(record),
         livelock_(state_),
+        meter_(state_),
+        map_(state_, lazy_),
         model_(model),
         control_(control),
         leap_(mode == Mode::leap && config.drafts == 0) {
@@ -39,6 +44,7 @@ class Replica {
 
   Ledger& ledger() { return ledger_; }
   StepRecorder& recorder() { return recorder_; }
+  HeatmapColumns& heatmap() { return map_.columns; }
 
  private:
   void add_arrivals();
@@ -59,6 +65,19 @@ class Replica {
     blocked_ = false;
   }
   void count_step(const StepShape& shape, Ns dur);
+  void wait_for_preemption();
+  // Books of the memory: it is in this state from `began` on.
+  void meter(Ns began, Ns dur, std::int64_t tokens) {
+    const MemoryClasses classes = meter_.classes(tokens);
+    ledger_.totals.memory.add(classes, dur);
+    if (map_.due(began + dur)) map_.sample(began + dur, classes, ledger_.totals);
+  }
+  [[nodiscard]] std::int64_t tokens_held() const;
+  void idle_until(Ns t) {
+    const Ns began = std::max(ledger_.now(), ledger_.totals.start_ns);
+    if (meter_.on() && t > began) meter(began, t - began, 0);
+    ledger_.set_clock(t);
+  }
   void record_step(const StepShape& shape, const Terms& terms);
   void record_lazy_entries();
   void check_progress();
@@ -77,6 +96,11 @@ class Replica {
     for (const std::int32_t n : t.output_tokens) most = n > most ? n : most;
     return most < c.max_model_len ? most : c.max_model_len;
   }
+  [[nodiscard]] Ns last_arrival() const {
+    Ns last = 0;
+    for (const Ns t : state_.requests.arrival_ns) last = std::max(last, t);
+    return last;
+  }
   [[nodiscard]] std::int64_t used_blocks() const {
     return state_.pool.usable() - state_.pool.free();
   }
@@ -88,6 +112,8 @@ class Replica {
   ArrivalFeed feed_;
   StepRecorder recorder_;
   LivelockWatch<Pool> livelock_;
+  MemoryMeter<Pool> meter_;
+  MemoryMap<Pool> map_;
   const StepTimeModel& model_;
   Control control_;
   bool leap_;
@@ -119,10 +145,11 @@ template <class Pool>
 void Replica<Pool>::run() {
   unfinished_ = state_.requests.size();
   if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
+  map_.begin(ledger_.totals.start_ns, last_arrival());
   while (unfinished_ > 0) {
     poll();
     if (state_.num_running == 0 && state_.waiting.empty() && feed_.next_time() > ledger_.now()) {
-      ledger_.set_clock(feed_.next_time());
+      idle_until(feed_.next_time());
     }
     add_arrivals();
     if (leap_ && (lazy_now_ || go_lazy())) {
@@ -143,18 +170,21 @@ void Replica<Pool>::run() {
     step();
   }
   ledger_.check_little();
+  if (meter_.on()) meter_.check(ledger_.totals);
 }
 
 template <class Pool>
 void Replica<Pool>::step() {
   definition_.schedule();
   if (state_.plan.empty()) {
+    if (state_.stalled) return wait_for_preemption();
     check_progress();
     return;
   }
   if (!state_.preempted.empty()) check_progress();
   const StepShape& shape = definition_.shape();
-  const Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+  Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+  state_.add_transfers(terms);
   if (recorder_.entries_on()) {
     for (const Entry& e : state_.plan) {
       const Seq& q = state_.seqs[e.id];
@@ -196,6 +226,35 @@ void Replica<Pool>::count_step(const StepShape& shape, Ns dur) {
   t.waiting_integral += Int128{waiting} * dur;
   t.running_integral += Int128{state_.num_running} * dur;
   t.used_block_integral += Int128{used} * dur;
+  if (meter_.on()) meter(ledger_.now(), dur, tokens_held());
+}
+
+// Tokens of all running requests at the end of the step that is counted.
+template <class Pool>
+std::int64_t Replica<Pool>::tokens_held() const {
+  std::int64_t tokens = 0;
+  if (!lazy_now_) {
+    for (const RequestId r : state_.running)
+      tokens += state_.seqs[r].live ? state_.seqs[r].computed : 0;
+    return tokens;
+  }
+  tokens = lazy_.context();
+  for (const OrderedId x : chunkers_) tokens += state_.seqs[id_of(x)].computed;
+  for (const Entry& e : state_.plan) tokens += e.kind != 2 ? state_.seqs[e.id].computed : 0;
+  return tokens;
+}
+
+// Everybody waits for a block, and the budget of preemptions allows none yet.
+template <class Pool>
+void Replica<Pool>::wait_for_preemption() {
+  const Ns until = std::min(state_.next_preemption_ns, feed_.next_time());
+  const Ns dur = until - ledger_.now();
+  RunTotals& t = ledger_.totals;
+  t.waiting_integral += Int128{static_cast<std::int64_t>(state_.waiting.size())} * dur;
+  t.running_integral += Int128{state_.num_running} * dur;
+  t.used_block_integral += Int128{used_blocks()} * dur;
+  if (meter_.on()) meter(ledger_.now(), dur, tokens_held());
+  ledger_.end_step({.host_ns = dur});
 }
 
 template <class Pool>

@@ -18,7 +18,7 @@ def app() -> typer.Typer:
     """Return the application with all its commands."""
     import typer
 
-    from kvsim.cli import about, demo, runs, sharding, validate, verify
+    from kvsim.cli import about, demo, runs, sharding, validate, validate_memory, verify
 
     application = typer.Typer(
         help="Simulate LLM serving: latency, throughput, KV memory.",
@@ -43,6 +43,7 @@ def app() -> typer.Typer:
     checks = typer.Typer(help="Predictions against measurements.", no_args_is_help=True)
     checks.callback()(lambda: None)  # so that its one command keeps its name
     checks.command("step-time")(_guarded(validate.step_time))
+    checks.command("memory")(_guarded(validate_memory.memory))
     application.add_typer(checks, name="validate")
     return application
 

@@ -14,6 +14,7 @@ Examples
 from kvsim.plots.caching import hit_rates
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.frontier import LatencyThroughputFrontier
+from kvsim.plots.kv_memory import KVCacheHeatmap
 from kvsim.plots.memory import memory
 from kvsim.plots.sharding import sharding
 from kvsim.plots.style import save, style
@@ -21,6 +22,7 @@ from kvsim.plots.timeline import timeline
 from kvsim.plots.waterfall import waterfall
 
 __all__ = [
+    "KVCacheHeatmap",
     "LatencyThroughputFrontier",
     "hit_rates",
     "itl_distribution",

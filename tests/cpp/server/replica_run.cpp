@@ -9,6 +9,7 @@
 #include "kvsim/scheduler/config.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
+#include "kvsim/server/static_replica.hpp"
 
 namespace kvsim_test {
 namespace {
@@ -35,6 +36,7 @@ Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mod
   out.requests = replica->ledger().columns;
   out.steps = replica->recorder().steps;
   out.entries = replica->recorder().entries;
+  if constexpr (requires { replica->heatmap(); }) out.heatmap = replica->heatmap();
   out.itl = replica->ledger().itl.distinct();
   return out;
 }
@@ -114,6 +116,15 @@ void compare_totals(Comparison& c, const kvsim::RunTotals& a, const kvsim::RunTo
       .total("max_running", a.max_running, b.max_running)
       .total("max_waiting", a.max_waiting, b.max_waiting)
       .total("max_used_blocks", a.max_used_blocks, b.max_used_blocks)
+      .total("swaps", a.swaps, b.swaps)
+      .total("swaps_refused", a.swaps_refused, b.swaps_refused)
+      .total("swapped_blocks", a.swapped_blocks, b.swapped_blocks)
+      .total("memory.tokens", a.memory.tokens, b.memory.tokens)
+      .total("memory.reserved", a.memory.reserved, b.memory.reserved)
+      .total("memory.internal", a.memory.internal, b.memory.internal)
+      .total("memory.rounding", a.memory.rounding, b.memory.rounding)
+      .total("memory.external", a.memory.external, b.memory.external)
+      .total("memory.total", a.memory.total(), b.memory.total())
       .total("waiting_integral", a.waiting_integral, b.waiting_integral)
       .total("running_integral", a.running_integral, b.running_integral)
       .total("used_block_integral", a.used_block_integral, b.used_block_integral);
@@ -187,12 +198,20 @@ ReplicaCase small_case(std::int64_t usable_blocks, std::int64_t max_model_len) {
 
 Outcome run_replica(const ReplicaCase& c, Pool pool, Mode mode, Record record,
                     kvsim::Control control) {
-  const auto config =
+  auto config =
       kvsim::SchedulerConfig::from(c.engine, c.pipeline_parallel_size,
                                    c.engine.num_gpu_blocks.value(), c.engine.max_model_len.value());
   const auto as = [&]<class Replica>(std::type_identity<Replica>) {
     return run<Replica>(c, config, mode, record, control);
   };
+  config.preemption.host_blocks = c.host_blocks;
+  config.preemption.swap_ns_per_block = c.swap_ns_per_block;
+  config.record_memory = c.record_memory;
+  if (config.static_window_ns) {
+    return config.contiguous ? as(std::type_identity<kvsim::StaticReplica<kvsim::RegionPool>>{})
+                             : as(std::type_identity<kvsim::StaticReplica<kvsim::CountPool>>{});
+  }
+  if (config.contiguous) return as(std::type_identity<kvsim::Replica<kvsim::RegionPool>>{});
   const bool queued = config.batch_queue() > 1;
   if (pool == Pool::blocks) {
     return queued ? as(std::type_identity<kvsim::QueuedReplica<kvsim::BlockPool>>{})
@@ -212,6 +231,21 @@ std::string first_difference(const Outcome& a, const Outcome& b) {
   compare_waterfalls(c, a.requests, b.requests);
   c.same("itl", a.itl == b.itl);
   compare_totals(c, a.totals, b.totals);
+  return c.text();
+}
+
+std::string heatmap_difference(const Outcome& a, const Outcome& b) {
+  Comparison c;
+  const kvsim::HeatmapColumns& x = a.heatmap;
+  const kvsim::HeatmapColumns& y = b.heatmap;
+  c.column("t_ns", x.t_ns, y.t_ns)
+      .column("preemptions", x.preemptions, y.preemptions)
+      .column("evictions", x.evictions, y.evictions)
+      .column("token_slots", x.token_slots, y.token_slots)
+      .column("external_slots", x.external_slots, y.external_slots)
+      .column("cached_slots", x.cached_slots, y.cached_slots)
+      .column("slot_class", x.slot_class, y.slot_class)
+      .column("owner", x.owner, y.owner);
   return c.text();
 }
 
