@@ -98,7 +98,7 @@ stubs: build $(VENV)/.dev ## write the generated files anew (the native module's
 	$(PY) tools/check_generated.py --write
 
 fidelity: build $(VENV)/.dev ## write docs/fidelity.md and its picture anew, from packaged measurements
-	$(PY) tools/write_fidelity.py > docs/fidelity.md
+	$(PY) tools/write_fidelity.py > docs/fidelity.md.new && mv docs/fidelity.md.new docs/fidelity.md
 	$(PY) -m kvsim sharding llama-3-70b --out docs/images > /dev/null
 
 # ---- other platforms

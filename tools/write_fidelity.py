@@ -126,7 +126,8 @@ def operators(score: PackagedScore) -> str:
     """Return the errors of the fitted formulas."""
     return (
         "## Operators\n\nThe formulas for GPUs without tables, against kernels measured in vLLM "
-        "0.19 (aiconfigurator); the\ntables are these measurements themselves.\n\n"
+        "0.19 (aiconfigurator); the\ntables are these measurements themselves. A100: products of "
+        "Llama-2-70B as Vidur profiled them in 2024,\nwhich no formula is fitted to.\n\n"
         + table(operator_table(score.operators))
     )
 

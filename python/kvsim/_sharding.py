@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kvsim._pandas import frame
 from kvsim._sweep import sweep
 from kvsim._waterfall import Waterfall
-from kvsim._pandas import frame
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -34,18 +34,23 @@ void Ledger::keep_first_tokens() {
 }
 
 // What the columns would be if the request finished now: terms that are open are closed, or a redo
-// that goes on. Batch by batch all is booked but for the time since the batch's end.
+// that goes on. Batch by batch all is booked but for the time since the batch's end. Columns that
+// stay 0 are left alone.
 void Ledger::split_first_token(std::uint32_t r, const Terms& opened) {
-  const Ns since = now_ - mark_ns(r);
-  const bool redo = !queued_ && redoing_[r] != 0;
-  const Terms open = redo ? Terms{} : opened;
-  columns.ttft_host_ns[r] = columns.host_ns[r] + open.host_ns;
-  columns.ttft_compute_ns[r] = columns.compute_ns[r] + open.compute_ns;
-  columns.ttft_hbm_ns[r] = columns.hbm_ns[r] + open.hbm_ns;
-  columns.ttft_comm_ns[r] = columns.comm_ns[r] + open.comm_ns;
-  columns.ttft_preempted_ns[r] = columns.preempted_ns[r];
-  columns.ttft_redo_ns[r] = columns.redo_ns[r] + (redo ? since : 0);
-  columns.ttft_bubble_ns[r] = columns.bubble_ns[r] + (queued_ ? since : 0);
+  RequestColumns& c = columns;
+  Terms open = opened;
+  if (queued_ || c.num_preemptions[r] != 0) {
+    const Ns since = now_ - mark_ns(r);
+    const bool redo = !queued_ && redoing_[r] != 0;
+    if (redo) open = {};
+    c.ttft_preempted_ns[r] = c.preempted_ns[r];
+    c.ttft_redo_ns[r] = c.redo_ns[r] + (redo ? since : 0);
+    c.ttft_bubble_ns[r] = c.bubble_ns[r] + (queued_ ? since : 0);
+  }
+  c.ttft_host_ns[r] = c.host_ns[r] + open.host_ns;
+  c.ttft_compute_ns[r] = c.compute_ns[r] + open.compute_ns;
+  c.ttft_hbm_ns[r] = c.hbm_ns[r] + open.hbm_ns;
+  c.ttft_comm_ns[r] = c.comm_ns[r] + open.comm_ns;
 }
 
 // Time between the request's batches, and the time that its batch waited for a stage, is bubble.

@@ -21,7 +21,11 @@ Array = npt.NDArray[np.float64]
 
 FOLDER = Path(__file__).parents[1] / "data" / "step_time"
 ATTENTION = FOLDER / "attention.csv.gz"
-GPUS = ("h100-sxm", "h200")
+# GPUs whose operators the formulas are fitted to, and one that they were not.
+FITTED = ("h100-sxm", "h200")
+UNFITTED = "a100-80"
+UNFITTED_PRODUCTS = FOLDER / "products_a100-80.csv"
+GPUS = (*FITTED, UNFITTED)
 # Sizes that models have, steps of the default budget: what the formulas were fitted to.
 PRODUCT_SIZES = (512, 16384)
 MOST_ROWS = 8192
@@ -56,7 +60,9 @@ class OperatorScore:
 
 
 def score_operators() -> list[OperatorScore]:
-    """Compare the formulas for GPUs without tables with operators measured on H100 and H200.
+    """Compare the formulas for GPUs without tables with operators measured on H100, H200 and A100.
+
+    The formulas are fitted to those of H100 and H200; the A100's products test how they carry over.
 
     Returns
     -------
@@ -98,6 +104,12 @@ def operator_table(scores: list[OperatorScore]) -> list[list[str]]:
 
 def _measured(gpu: str) -> Iterator[tuple[str, str, tuple[Array, Array, Array], Array]]:
     """Yield (operator, the engine's name of its form, three sizes, measured ns)."""
+    if gpu == UNFITTED:
+        with UNFITTED_PRODUCTS.open(encoding="ascii", newline="") as file:
+            rows = [[float(x) for x in row.values()] for row in csv.DictReader(file)]
+        m, n, k, ns = np.array(rows).T.copy()
+        yield "product_bf16", "product_bf16", (m, n, k), ns
+        return
     document = json.loads((FOLDER / f"{gpu}.json").read_text(encoding="ascii"))
     for dtype, table in document["gemm"].items():
         yield f"product_{dtype}", f"product_{dtype}", *_products(document, table)
