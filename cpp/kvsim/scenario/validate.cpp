@@ -176,6 +176,7 @@ void Scenario::validate(std::string_view path) const {
         join_path(path, "schema_version"), text(schema_version),
         "at most " + text(current_schema_version) + "; the scenario was written by a newer kvsim");
   }
+  validate_fleet(*this);
 }
 
 }  // namespace kvsim

@@ -18,7 +18,7 @@ def app() -> typer.Typer:
     """Return the application with all its commands."""
     import typer
 
-    from kvsim.cli import about, demo, runs, verify
+    from kvsim.cli import about, demo, runs, validate_queueing, verify
 
     application = typer.Typer(
         help="Simulate LLM serving: latency, throughput, KV memory.",
@@ -39,6 +39,10 @@ def app() -> typer.Typer:
         ("demo", demo.demo),
     ):
         application.command(name)(_guarded(command))
+    checks = typer.Typer(help="Predictions against theory.", no_args_is_help=True)
+    checks.command("queueing")(_guarded(validate_queueing.queueing))
+    checks.command("tail")(_guarded(validate_queueing.tail))
+    application.add_typer(checks, name="validate")
     return application
 
 

@@ -13,16 +13,21 @@ Examples
 
 from kvsim.plots.caching import hit_rates
 from kvsim.plots.distributions import itl_distribution, latency_cdf
+from kvsim.plots.fleet import hedging_frontier, queues, seesaw, tail
 from kvsim.plots.frontier import LatencyThroughputFrontier
 from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
 
 __all__ = [
     "LatencyThroughputFrontier",
+    "hedging_frontier",
     "hit_rates",
     "itl_distribution",
     "latency_cdf",
+    "queues",
     "save",
+    "seesaw",
     "style",
+    "tail",
     "timeline",
 ]
