@@ -111,6 +111,7 @@ json::Value result_json(const Result& result) {
   object.set("summary", std::move(summary));
   MemberWriter totals;
   for_each_total(result.totals, totals);
+  for_each_total(result.fleet, totals);
   object.set("totals", std::move(totals.object));
   MemberWriter budget;
   for_each_member(result.kv_budget, budget);
@@ -120,6 +121,7 @@ json::Value result_json(const Result& result) {
   object.set("steps", columns(result.steps));
   object.set("entries", columns(result.entries));
   object.set("heatmap", columns(result.heatmap));
+  object.set("fleet_events", columns(result.fleet_events));
   return object;
 }
 

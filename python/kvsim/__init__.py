@@ -20,7 +20,7 @@ Examples
 500
 """
 
-from kvsim import _fields, catalog, datasets
+from kvsim import _fields, catalog, datasets, links, queueing, tracks
 from kvsim._cache import HitRates, prefix_hit_rates
 from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import *  # noqa: F403
@@ -80,10 +80,13 @@ __all__ = [
     "concurrency",
     "datasets",
     "frontier",
+    "links",
     "prefix_hit_rates",
+    "queueing",
     "sharding",
     "simulate",
     "sweep",
+    "tracks",
     "verify_vllm",
     "waterfall_table",
 ]

@@ -273,6 +273,7 @@ void Scenario::validate(std::string_view path) const {
     bad_field(join_path(path, "record_memory"), quoted(got),
               "\"none\" or \"classes\" with static batching");
   }
+  validate_fleet(*this);
 }
 
 }  // namespace kvsim
