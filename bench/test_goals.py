@@ -186,6 +186,28 @@ def test_ten_million_requests(benchmark: Benchmark, figure: Report) -> None:
     figure("10 M requests, peak memory", peak_gib * 1.073741824, "GB", at_most=1.5)
 
 
+def test_fleet_azure(benchmark: Benchmark, figure: Report) -> None:
+    """Four replicas, round robin, the whole conversation trace: 51 s in Vidur."""
+    result = simulated(benchmark, scenario("fleet_azure"))
+    assert result.summary["completed"] == 19_366
+    figure("4 replicas, azure trace", 1e3 * median(benchmark), "ms", at_most=40)
+
+
+def test_fleet_million(benchmark: Benchmark, figure: Report) -> None:
+    """100 replicas, 1 M requests, each to the least outstanding."""
+    result = simulated(benchmark, scenario("fleet_million"), rounds=3)
+    assert result.summary["completed"] == 1_000_000
+    figure("100 replicas, 1 M requests", median(benchmark), "s", at_most=3)
+
+
+@pytest.mark.parametrize(("name", "goal"), [("fan_out", 8e6), ("fan_out_hedged", 4e6)])
+def test_fan_out(benchmark: Benchmark, figure: Report, name: str, goal: float) -> None:
+    """10^6 one-shot requests of ten sub-requests each, records of the parents."""
+    result = simulated(benchmark, scenario(name), rounds=3)
+    assert result.totals["sub_requests"] == 10_000_000
+    figure(name.replace("_", "-"), 1e7 / median(benchmark), "sub-requests/s", at_least=goal)
+
+
 def test_import(benchmark: Benchmark, figure: Report) -> None:
     """Importing kvsim in a fresh interpreter, over an interpreter that imports nothing."""
 

@@ -91,7 +91,8 @@ def rule(kind: dict[str, Any]) -> str | None:
         case "name_or_struct":
             return f"named({CATALOG[kind['struct']]})"
         case "list":
-            return "tuple"
+            inner = rule(kind["of"])
+            return "tuple" if inner is None else f"listed({inner})"
         case "optional":
             return rule(kind["of"])
         case _:
@@ -105,6 +106,8 @@ def default(field: dict[str, Any], structs: dict[str, dict[str, Any]]) -> str:
         return "None"
     if kind["type"] == "struct":
         return "DEFAULTS"
+    if kind["type"] == "list":
+        return repr(tuple(value))
     if kind["type"] == "variant":
         name = kind["structs"][kind["kinds"].index(value["kind"])]
         plain = {f["name"]: f["default"] for f in structs[name]["fields"]}
@@ -202,13 +205,13 @@ def python_file() -> str:
         "from typing import Any, ClassVar, Literal, final",
         "",
         "from kvsim._spec import DEFAULTS, RootSpec, Rule, Spec",
-        "from kvsim._spec import flag, named, real, struct, variant, whole",
+        "from kvsim._spec import flag, listed, named, real, struct, variant, whole",
         "from kvsim.catalog import Gpu, Model",
         "from kvsim.datasets import Trace",
         "",
     ]
     names = [e["name"] for e in enums] + list(by_name)
-    names += [alias(f) for s in structs for f in variants(s)]
+    names += sorted({alias(f) for s in structs for f in variants(s)})
     head += [
         "__all__ = [",
         *(f'    "{name}",' for name in sorted(names, key=lambda n: (not n.isupper(), n))),
@@ -217,15 +220,13 @@ def python_file() -> str:
     ]
     aliases = [f"{e['name']} = Literal[{', '.join(repr(v) for v in e['values'])}]" for e in enums]
     # A variant's alias stands before the class that has the field.
-    classes = [
-        "\n\n".join(
-            [
-                *(f"{alias(f)} = {' | '.join(f['type']['structs'])}" for f in variants(s)),
-                "\n" * bool(variants(s)) + python_class(s, by_name),
-            ]
-        )
-        for s in structs
-    ]
+    classes = []
+    seen: set[str] = set()
+    for s in structs:
+        fresh = [f for f in variants(s) if alias(f) not in seen]
+        seen.update(alias(f) for f in fresh)
+        forms = [f"{alias(f)} = {' | '.join(f['type']['structs'])}" for f in fresh]
+        classes.append("\n\n".join([*forms, "\n" * bool(fresh) + python_class(s, by_name)]))
     return "\n".join([*head, *aliases, "", ""]) + "\n\n\n".join(classes) + "\n"
 
 

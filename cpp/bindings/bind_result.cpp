@@ -27,8 +27,10 @@ Columns columns(const py::object& self, std::string_view table) {
     for_each_column(result.steps, add);
   } else if (table == "entries") {
     for_each_column(result.entries, add);
+  } else if (table == "fleet_events") {
+    for_each_column(result.fleet_events, add);
   } else {
-    bad_field("table", quoted(table), "requests, steps or entries");
+    bad_field("table", quoted(table), "requests, steps, entries or fleet_events");
   }
   return out;
 }
@@ -43,8 +45,9 @@ py::typing::Dict<py::str, py::typing::Optional<py::float_>> summary(const BoundR
 
 py::typing::Dict<py::str, py::int_> totals(const BoundResult& self) {
   py::typing::Dict<py::str, py::int_> out;
-  for_each_total(self.result->totals,
-                 [&](const char* name, const auto& value) { out[name] = number(value); });
+  const auto add = [&](const char* name, const auto& value) { out[name] = number(value); };
+  for_each_total(self.result->totals, add);
+  for_each_total(self.result->fleet, add);
   return out;
 }
 

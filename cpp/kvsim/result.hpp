@@ -36,6 +36,55 @@ struct RequestColumns {
   // The same up to the first token: with frontend and queue they add up to first_token - arrival.
   std::vector<Ns> ttft_host_ns, ttft_compute_ns, ttft_hbm_ns, ttft_comm_ns, ttft_preempted_ns,
       ttft_redo_ns, ttft_bubble_ns;
+  // Fleets: time at the gateway; from there until the copy that decided was sent (hedging delay,
+  // failed attempts); in the network both ways. They count in E2E too. For a request that was not
+  // completed all moments are that of its end.
+  std::vector<Ns> gateway_ns, dispatch_ns, network_ns;
+  std::vector<std::int32_t> server;   // whose answer decided; -1: none
+  std::vector<std::int32_t> copies;   // sub-requests sent for it, hedges and retries included
+  std::vector<std::uint8_t> outcome;  // an Outcome
+};
+
+enum class Outcome : std::uint8_t { completed = 0, rejected = 1, lost = 2 };
+
+// One row a change at a server of a fleet (record steps and all).
+struct FleetEventColumns {
+  std::vector<Ns> t_ns;
+  std::vector<std::uint8_t> kind;  // a FleetEvent
+  std::vector<std::int32_t> server;
+  std::vector<std::int32_t> outstanding;  // sub-requests there after it, waiting and running
+  std::vector<std::int32_t> request;      // -1: none in particular
+};
+
+enum class FleetEvent : std::uint8_t {
+  sent = 0,
+  served = 1,
+  hedged = 2,  // a second copy was sent
+  cancelled = 3,
+  failed = 4,
+  recovered = 5,
+  rejected = 6,
+};
+
+// Sums over a fleet's run; all 0 without a fleet.
+struct FleetTotals {
+  std::int64_t servers = 0;
+  std::int64_t workers = 0;  // of all servers: what can be busy at one time
+  std::int64_t sub_requests = 0;
+  std::int64_t hedges = 0;  // second copies
+  std::int64_t hedge_wins = 0;
+  std::int64_t cancelled = 0;  // copies that a cancellation kept from being served
+  std::int64_t retries = 0;
+  std::int64_t rejected = 0;
+  std::int64_t lost = 0;
+  std::int64_t deadline_misses = 0;
+  std::int64_t batches = 0;  // one-shot: batches served; token-level: steps
+  std::int64_t served = 0;   // and what was in them: copies; tokens
+  std::int64_t wakeups = 0;
+  std::int64_t packets = 0;
+  bool has_deadlines = false;
+  bool has_power = false;
+  double energy_mj = 0;
 };
 
 // One row a step (record steps and all).
@@ -101,12 +150,14 @@ struct Result {
   std::vector<std::string> warnings;
   Trust trust;  // in the step times
   RunTotals totals;
+  FleetTotals fleet;
   KvBudget kv_budget;
   std::vector<double> summary;  // one value a name of summary_fields(), NaN where undefined
   ItlHistogram itl;
   RequestColumns requests;  // empty with record = summary
   StepColumns steps;
   EntryColumns entries;
+  FleetEventColumns fleet_events;
 };
 
 }  // namespace kvsim

@@ -33,6 +33,40 @@ void for_each_column(const RequestColumns& c, Visit&& visit) {
   visit("ttft_preempted_ns", c.ttft_preempted_ns);
   visit("ttft_redo_ns", c.ttft_redo_ns);
   visit("ttft_bubble_ns", c.ttft_bubble_ns);
+  visit("gateway_ns", c.gateway_ns);
+  visit("dispatch_ns", c.dispatch_ns);
+  visit("network_ns", c.network_ns);
+  visit("server", c.server);
+  visit("copies", c.copies);
+  visit("outcome", c.outcome);
+}
+
+template <class Visit>
+void for_each_column(const FleetEventColumns& c, Visit&& visit) {
+  visit("t_ns", c.t_ns);
+  visit("kind", c.kind);
+  visit("server", c.server);
+  visit("outstanding", c.outstanding);
+  visit("request", c.request);
+}
+
+template <class Visit>
+void for_each_total(const FleetTotals& t, Visit&& visit) {
+  if (t.servers == 0) return;
+  visit("servers", t.servers);
+  visit("workers", t.workers);
+  visit("sub_requests", t.sub_requests);
+  visit("hedges", t.hedges);
+  visit("hedge_wins", t.hedge_wins);
+  visit("cancelled", t.cancelled);
+  visit("retries", t.retries);
+  visit("rejected", t.rejected);
+  visit("lost", t.lost);
+  visit("deadline_misses", t.deadline_misses);
+  visit("batches", t.batches);
+  visit("served", t.served);
+  visit("wakeups", t.wakeups);
+  visit("packets", t.packets);
 }
 
 template <class Visit>

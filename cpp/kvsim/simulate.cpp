@@ -10,18 +10,15 @@
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
+#include "kvsim/setup.hpp"
+#include "kvsim/simulate_fleet.hpp"
 #include "kvsim/step_time/shard.hpp"
 #include "kvsim/workload/build.hpp"
 
 namespace kvsim {
 namespace {
 
-struct Setup {
-  const ModelSpec* model = nullptr;
-  const GpuSpec* gpu = nullptr;
-  KvBudget budget;
-  SchedulerConfig config;
-};
+using Setup = ReplicaSetup;
 
 // null: the model's longest context; or what the longest request needs, if a prompt does not fit
 // into that (with a warning: a real engine would refuse it) or no model is named.
@@ -147,6 +144,7 @@ void judge_stability(const Scenario& s, Result& result) {
     return;
   }
   const RequestColumns& c = result.requests;
+  if (result.totals.completed < static_cast<std::int64_t>(c.arrival_ns.size())) return;
   const Drift drift = queue_drift(c.arrival_ns, c.scheduled_ns, c.finish_ns);
   if (!drift.unstable) return;
   result.status = Status::unstable;
@@ -158,6 +156,14 @@ void judge_stability(const Scenario& s, Result& result) {
                               : "the queue never empties: no request of the window waits less "
                                 "than " +
                                     text(drift.least_wait_ms) + " ms; mean waits go " + range;
+}
+
+void finish_result(const Scenario& s, const Inputs& in, Result& result) {
+  result.summary =
+      summarize(result.requests, result.totals, result.itl, s.slo, result.fleet, in.control);
+  in.control.poll();
+  judge_stability(s, result);
+  if (s.record == Record::summary) result.requests = RequestColumns{};
 }
 
 template <class Replica>
@@ -175,10 +181,15 @@ void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
 
 }  // namespace
 
-Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
-  Result result;
-  const Setup setup = prepare(s, in, requests, result.warnings);
+ReplicaSetup set_up_replica(const Scenario& s, const Inputs& in, const RequestTable& requests,
+                            std::vector<std::string>& warnings) {
+  ReplicaSetup setup = prepare(s, in, requests, warnings);
   check_requests(requests, setup.config);
+  return setup;
+}
+
+StepTimeModel set_up_step_time(const Scenario& s, const Inputs& in, const ReplicaSetup& setup,
+                               std::vector<std::string>& warnings) {
   const StepTimeContext context{
       setup.model,
       setup.gpu,
@@ -195,8 +206,20 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
       longest(requests.prompt_tokens),
       longest(requests.prompt_tokens) + longest(requests.output_tokens),
       requests.size()};
-  const StepTimeModel model = make_step_time(s.step_time, context);
-  for (std::string& w : step_time_warnings(model)) result.warnings.push_back(std::move(w));
+  StepTimeModel model = make_step_time(s.step_time, context);
+  for (std::string& w : step_time_warnings(model)) warnings.push_back(std::move(w));
+  return model;
+}
+
+Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
+  Result result;
+  if (s.fleet) {
+    run_fleet(s, in, requests, result);
+    finish_result(s, in, result);
+    return result;
+  }
+  const Setup setup = set_up_replica(s, in, requests, result.warnings);
+  const StepTimeModel model = set_up_step_time(s, in, setup, result.warnings);
   result.trust = step_time_trust(model);
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
@@ -213,10 +236,7 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   in.control.poll();
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
-  result.summary = summarize(result.requests, result.totals, result.itl, s.slo, in.control);
-  in.control.poll();
-  judge_stability(s, result);
-  if (s.record == Record::summary) result.requests = RequestColumns{};
+  finish_result(s, in, result);
   return result;
 }
 

@@ -111,6 +111,7 @@ json::Value result_json(const Result& result) {
   object.set("summary", std::move(summary));
   MemberWriter totals;
   for_each_total(result.totals, totals);
+  for_each_total(result.fleet, totals);
   object.set("totals", std::move(totals.object));
   MemberWriter budget;
   for_each_member(result.kv_budget, budget);
@@ -119,6 +120,7 @@ json::Value result_json(const Result& result) {
   object.set("requests", columns(result.requests));
   object.set("steps", columns(result.steps));
   object.set("entries", columns(result.entries));
+  object.set("fleet_events", columns(result.fleet_events));
   return object;
 }
 

@@ -20,7 +20,7 @@ Examples
 500
 """
 
-from kvsim import _fields, catalog, datasets
+from kvsim import _fields, catalog, datasets, links, queueing, tracks
 from kvsim._cache import HitRates, prefix_hit_rates
 from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
@@ -75,10 +75,13 @@ __all__ = [
     "catalog",
     "datasets",
     "frontier",
+    "links",
     "prefix_hit_rates",
+    "queueing",
     "sharding",
     "simulate",
     "sweep",
+    "tracks",
     "verify_vllm",
     "waterfall_table",
 ]

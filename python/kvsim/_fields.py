@@ -6,11 +6,23 @@ Change the description in the engine instead, then run `make stubs`.
 # ruff: noqa: D205
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from kvsim._spec import DEFAULTS, RootSpec, Rule, Spec, flag, named, real, struct, variant, whole
+from kvsim._spec import (
+    DEFAULTS,
+    RootSpec,
+    Rule,
+    Spec,
+    flag,
+    listed,
+    named,
+    real,
+    struct,
+    variant,
+    whole,
+)
 from kvsim.catalog import Gpu, Model
 from kvsim.datasets import Trace
 
@@ -20,38 +32,74 @@ __all__ = [
     "AllReduceKind",
     "Arrivals",
     "Burst",
+    "Cancel",
+    "Channel",
     "ClosedLoop",
+    "Constant",
     "DatasetLengths",
     "DatasetOrder",
     "Deterministic",
+    "Discipline",
+    "Empirical",
     "Engine",
+    "Exponential",
+    "FanOut",
     "FixedLengths",
+    "Fleet",
     "Gamma",
+    "GammaLaw",
+    "Gateway",
+    "Hedge",
+    "HedgeAfter",
+    "HedgeQuantile",
+    "Jitter",
     "Kernels",
     "KvCacheDtype",
+    "LeastKvTokens",
+    "LeastOutstanding",
     "Lengths",
+    "Link",
+    "LogNormal",
     "LogNormalLengths",
     "Mode",
+    "NoHedge",
     "NoPrefixes",
+    "OnFailure",
+    "OneShot",
     "OperatorTables",
+    "Outage",
+    "Pareto",
+    "Placement",
     "Poisson",
     "Polynomial",
+    "Power",
+    "PowerOfD",
+    "PrefixAffinity",
     "PrefixEviction",
     "PrefixGroups",
     "Prefixes",
+    "RandomOutages",
     "RandomRangeLengths",
+    "RandomRouter",
     "Record",
+    "ReplicaGroup",
     "Roofline",
+    "RoundRobin",
+    "Router",
     "Scenario",
     "SchedulingPolicy",
+    "Server",
+    "SessionAffinity",
     "Sessions",
     "SpecMethod",
     "StepTime",
     "TensorParallelForm",
+    "TokenServer",
     "TraceArrivals",
     "TracePrefixes",
     "UniformLengths",
     "WeightDtype",
+    "WeightedRouter",
     "Workload",
 ]
 
@@ -64,6 +112,10 @@ OperatorTables = Literal["auto", "measured", "fitted"]
 AllReduceKind = Literal["auto", "table", "fitted", "ring", "tree"]
 TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
 DatasetOrder = Literal["trace", "resample"]
+Discipline = Literal["fcfs", "edf"]
+Placement = Literal["any", "distinct", "sharded"]
+Cancel = Literal["none", "at_start", "at_finish"]
+OnFailure = Literal["retry", "lose"]
 Record = Literal["summary", "requests", "steps", "all"]
 Mode = Literal["leap", "step"]
 
@@ -1008,6 +1060,913 @@ class Workload(Spec):
 
 @final
 @dataclass(frozen=True, init=False, repr=False)
+class TokenServer(Spec):
+    """A token-level replica: the scenario's model, GPU, engine and step time."""
+
+    _type: ClassVar[str] = "TokenServer"
+    _kind: ClassVar[str | None] = "token"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Constant(Spec):
+    """Always the nominal time."""
+
+    _type: ClassVar[str] = "Constant"
+    _kind: ClassVar[str | None] = "constant"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Exponential(Spec):
+    """Exponential with the nominal time as mean."""
+
+    _type: ClassVar[str] = "Exponential"
+    _kind: ClassVar[str | None] = "exponential"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LogNormal(Spec):
+    """Log-normal with the nominal time as mean.
+
+    Parameters
+    ----------
+    cv : float, default 1.0
+        Coefficient of variation (from 0 up to 100).
+    """
+
+    cv: float
+
+    _type: ClassVar[str] = "LogNormal"
+    _kind: ClassVar[str | None] = "lognormal"
+    _rules: ClassVar[Mapping[str, Rule]] = {"cv": real}
+
+    def __init__(self, *, cv: float = 1.0) -> None:
+        self._set(cv=cv)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class GammaLaw(Spec):
+    """Gamma with the nominal time as mean.
+
+    Parameters
+    ----------
+    cv : float, default 1.0
+        Coefficient of variation (from 0.01 up to 100).
+    """
+
+    cv: float
+
+    _type: ClassVar[str] = "GammaLaw"
+    _kind: ClassVar[str | None] = "gamma"
+    _rules: ClassVar[Mapping[str, Rule]] = {"cv": real}
+
+    def __init__(self, *, cv: float = 1.0) -> None:
+        self._set(cv=cv)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Pareto(Spec):
+    """Pareto: P(X > x) falls as x^-shape; the nominal time is its mean.
+
+    Parameters
+    ----------
+    shape : float, default 2.5
+        Exponent of the tail; the variance is infinite up to 2 (above 1 up to 1000).
+    """
+
+    shape: float
+
+    _type: ClassVar[str] = "Pareto"
+    _kind: ClassVar[str | None] = "pareto"
+    _rules: ClassVar[Mapping[str, Rule]] = {"shape": real}
+
+    def __init__(self, *, shape: float = 2.5) -> None:
+        self._set(shape=shape)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Empirical(Spec):
+    """One of the given factors, with probabilities in proportion to the weights. The factors are
+    used as they are: their mean need not be 1.
+
+    Parameters
+    ----------
+    values : tuple[float, ...], default ()
+        Factors of the nominal time (from 0 up to 1000000000).
+    weights : tuple[float, ...], default ()
+        One a value; none = all alike (from 0 up to 1e+18).
+    """
+
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    _type: ClassVar[str] = "Empirical"
+    _kind: ClassVar[str | None] = "empirical"
+    _rules: ClassVar[Mapping[str, Rule]] = {"values": listed(real), "weights": listed(real)}
+
+    def __init__(self, *, values: Sequence[float] = (), weights: Sequence[float] = ()) -> None:
+        self._set(values=values, weights=weights)
+
+
+Jitter = Constant | Exponential | LogNormal | GammaLaw | Pareto | Empirical
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class OneShot(Spec):
+    """A server of a model that answers in one pass: each worker takes batches of up to max_batch
+    requests, for (s0 + s1 b) times a random factor.
+
+    Parameters
+    ----------
+    workers : int, default 1
+        Batches served at the same time (from 1 up to 65536).
+    max_batch : int, in requests, default 1
+        Largest batch (from 1 up to 1048576).
+    window_ms : float, in ms, default 0.0
+        Longest wait of a batch's first request for more of them, as in Triton's dynamic batcher
+        (max_queue_delay_microseconds) (from 0 up to 1000000000).
+    s0_ms : float, in ms, default 1.0
+        Service time of a batch, fixed part (from 0 up to 1000000000).
+    s1_ms : float, in ms, default 0.0
+        Service time of each of its requests (from 0 up to 1000000000).
+    jitter : Jitter, default Constant()
+        Law of the factor of the service time.
+    discipline : Discipline, default 'fcfs'
+        Who is served first: fcfs, first come; edf, who has the earliest deadline
+        (fleet.deadlines_ms).
+    """
+
+    workers: int
+    max_batch: int
+    window_ms: float
+    s0_ms: float
+    s1_ms: float
+    jitter: Jitter
+    discipline: Discipline
+
+    _type: ClassVar[str] = "OneShot"
+    _kind: ClassVar[str | None] = "one_shot"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "workers": whole,
+        "max_batch": whole,
+        "window_ms": real,
+        "s0_ms": real,
+        "s1_ms": real,
+        "jitter": variant(Constant, Exponential, LogNormal, GammaLaw, Pareto, Empirical),
+    }
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        max_batch: int = 1,
+        window_ms: float = 0.0,
+        s0_ms: float = 1.0,
+        s1_ms: float = 0.0,
+        jitter: Jitter | Mapping[str, Any] = Constant(),
+        discipline: Discipline = "fcfs",
+    ) -> None:
+        self._set(
+            workers=workers,
+            max_batch=max_batch,
+            window_ms=window_ms,
+            s0_ms=s0_ms,
+            s1_ms=s1_ms,
+            jitter=jitter,
+            discipline=discipline,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class ReplicaGroup(Spec):
+    """Servers of one kind; what is null is the scenario's.
+
+    Parameters
+    ----------
+    count : int, in servers, default 1
+        How many (from 1 up to 100000).
+    weight : float, default 1.0
+        Weight of each, for the weighted router (from 0 up to 1000000000).
+    gpu : str | Gpu | None, default None
+        Another GPU.
+    tensor_parallel_size : int | None, in GPUs, default None
+        Another degree (from 1 up to 1024).
+    engine : Engine | None, default None
+        Another engine.
+    one_shot : OneShot | None, default None
+        Another one-shot server.
+    """
+
+    count: int
+    weight: float
+    gpu: str | Gpu | None
+    tensor_parallel_size: int | None
+    engine: Engine | None
+    one_shot: OneShot | None
+
+    _type: ClassVar[str] = "ReplicaGroup"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "count": whole,
+        "weight": real,
+        "gpu": named(Gpu),
+        "tensor_parallel_size": whole,
+        "engine": struct(Engine),
+        "one_shot": struct(OneShot),
+    }
+
+    def __init__(
+        self,
+        *,
+        count: int = 1,
+        weight: float = 1.0,
+        gpu: str | Gpu | Mapping[str, Any] | None = None,
+        tensor_parallel_size: int | None = None,
+        engine: Engine | Mapping[str, Any] | None = None,
+        one_shot: OneShot | Mapping[str, Any] | None = None,
+    ) -> None:
+        self._set(
+            count=count,
+            weight=weight,
+            gpu=gpu,
+            tensor_parallel_size=tensor_parallel_size,
+            engine=engine,
+            one_shot=one_shot,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class RoundRobin(Spec):
+    """Servers in turn."""
+
+    _type: ClassVar[str] = "RoundRobin"
+    _kind: ClassVar[str | None] = "round_robin"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class RandomRouter(Spec):
+    """Any server, all with the same probability."""
+
+    _type: ClassVar[str] = "RandomRouter"
+    _kind: ClassVar[str | None] = "random"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class PowerOfD(Spec):
+    """Of d different servers chosen at random, the one with the fewest requests waiting and running
+    (Mitzenmacher, The power of two choices in randomized load balancing, 2001).
+
+    Parameters
+    ----------
+    choices : int, in servers, default 2
+        How many, d (from 1 up to 64).
+    """
+
+    choices: int
+
+    _type: ClassVar[str] = "PowerOfD"
+    _kind: ClassVar[str | None] = "power_of_d"
+    _rules: ClassVar[Mapping[str, Rule]] = {"choices": whole}
+
+    def __init__(self, *, choices: int = 2) -> None:
+        self._set(choices=choices)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LeastOutstanding(Spec):
+    """The server with the fewest requests waiting and running; ties are broken evenly."""
+
+    _type: ClassVar[str] = "LeastOutstanding"
+    _kind: ClassVar[str | None] = "least_outstanding"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LeastKvTokens(Spec):
+    """The server whose requests, waiting and running, have the fewest prompt tokens: what a router
+    can know of their KV caches. Ties are broken evenly.
+    """
+
+    _type: ClassVar[str] = "LeastKvTokens"
+    _kind: ClassVar[str | None] = "least_kv_tokens"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class PrefixAffinity(Spec):
+    """The server that was last sent the longest prefix of the prompt, unless it would then have
+    more than load_bound times the mean number of requests (bounded loads: Mirrokni, Thorup,
+    Zadimoghaddam, Consistent hashing with bounded loads, 2018); else the least outstanding.
+
+    Parameters
+    ----------
+    load_bound : float, default 1.25
+        Most requests of a server, in units of the mean (from 1 up to 1000000000).
+    """
+
+    load_bound: float
+
+    _type: ClassVar[str] = "PrefixAffinity"
+    _kind: ClassVar[str | None] = "prefix_affinity"
+    _rules: ClassVar[Mapping[str, Rule]] = {"load_bound": real}
+
+    def __init__(self, *, load_bound: float = 1.25) -> None:
+        self._set(load_bound=load_bound)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class SessionAffinity(Spec):
+    """All turns of a session go to one server, the least outstanding one at its first turn."""
+
+    _type: ClassVar[str] = "SessionAffinity"
+    _kind: ClassVar[str | None] = "session_affinity"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class WeightedRouter(Spec):
+    """At random, with probabilities in proportion to the weights of the groups of servers."""
+
+    _type: ClassVar[str] = "WeightedRouter"
+    _kind: ClassVar[str | None] = "weighted"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Gateway(Spec):
+    """Holds requests until there are `batch` of them or the first has waited `window_ms`, then
+    releases them together.
+
+    Parameters
+    ----------
+    batch : int, in requests, default 1
+        Requests of a release (from 1 up to 1000000000).
+    window_ms : float, in ms, default 0.0
+        Longest wait; 0 = no waiting (from 0 up to 1000000000).
+    """
+
+    batch: int
+    window_ms: float
+
+    _type: ClassVar[str] = "Gateway"
+    _rules: ClassVar[Mapping[str, Rule]] = {"batch": whole, "window_ms": real}
+
+    def __init__(self, *, batch: int = 1, window_ms: float = 0.0) -> None:
+        self._set(batch=batch, window_ms=window_ms)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Channel(Spec):
+    """A channel that is good and bad by turns, for exponential times (Gilbert and Elliott).
+
+    Parameters
+    ----------
+    good_s : float, in s, default 1.0
+        Mean time that it stays good (above 0 up to 1000000).
+    bad_s : float, in s, default 0.1
+        Mean time that it stays bad (above 0 up to 1000000).
+    bad_factor : float, default 10.0
+        Factor of alpha while it is bad (from 1 up to 1000000).
+    """
+
+    good_s: float
+    bad_s: float
+    bad_factor: float
+
+    _type: ClassVar[str] = "Channel"
+    _rules: ClassVar[Mapping[str, Rule]] = {"good_s": real, "bad_s": real, "bad_factor": real}
+
+    def __init__(
+        self, *, good_s: float = 1.0, bad_s: float = 0.1, bad_factor: float = 10.0
+    ) -> None:
+        self._set(good_s=good_s, bad_s=bad_s, bad_factor=bad_factor)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Link(Spec):
+    """One way between gateway and servers: alpha + bytes / beta, with a random alpha.
+
+    Parameters
+    ----------
+    alpha_ms : float, in ms, default 0.0
+        Start-up latency, nominal (from 0 up to 1000000000).
+    jitter : Jitter, default Constant()
+        Law of the factor of alpha, drawn for each message.
+    channel : Channel | None, default None
+        Bursts of a bad channel; null = always good.
+    bytes_per_s : float | None, in B/s, default None
+        Bandwidth, beta; null = no limit (above 0 up to 1e+18).
+    shared : bool, default False
+        All messages pass one after the other; else each has the whole bandwidth.
+    message_bytes : float, in B, default 0.0
+        Bytes of a message (from 0 up to 1e+15).
+    bytes_per_token : float, in B, default 0.0
+        Further bytes for each prompt token (to the server) or output token (back) (from 0 up to
+        1e+12).
+    """
+
+    alpha_ms: float
+    jitter: Jitter
+    channel: Channel | None
+    bytes_per_s: float | None
+    shared: bool
+    message_bytes: float
+    bytes_per_token: float
+
+    _type: ClassVar[str] = "Link"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "alpha_ms": real,
+        "jitter": variant(Constant, Exponential, LogNormal, GammaLaw, Pareto, Empirical),
+        "channel": struct(Channel),
+        "bytes_per_s": real,
+        "shared": flag,
+        "message_bytes": real,
+        "bytes_per_token": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        alpha_ms: float = 0.0,
+        jitter: Jitter | Mapping[str, Any] = Constant(),
+        channel: Channel | Mapping[str, Any] | None = None,
+        bytes_per_s: float | None = None,
+        shared: bool = False,
+        message_bytes: float = 0.0,
+        bytes_per_token: float = 0.0,
+    ) -> None:
+        self._set(
+            alpha_ms=alpha_ms,
+            jitter=jitter,
+            channel=channel,
+            bytes_per_s=bytes_per_s,
+            shared=shared,
+            message_bytes=message_bytes,
+            bytes_per_token=bytes_per_token,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class FanOut(Spec):
+    """A request becomes several parallel sub-requests and is done with the last of them.
+
+    Parameters
+    ----------
+    parts : int, in sub-requests, default 1
+        Sub-requests of a request (from 1 up to 4096).
+    quorum : int | None, in sub-requests, default None
+        Answers that suffice; null = all (from 1 up to 4096).
+    placement : Placement, default 'any'
+        any: each is routed by itself; distinct: to different servers; sharded: part k to the k-th
+        of `parts` equal shares of the fleet.
+    """
+
+    parts: int
+    quorum: int | None
+    placement: Placement
+
+    _type: ClassVar[str] = "FanOut"
+    _rules: ClassVar[Mapping[str, Rule]] = {"parts": whole, "quorum": whole}
+
+    def __init__(
+        self, *, parts: int = 1, quorum: int | None = None, placement: Placement = "any"
+    ) -> None:
+        self._set(parts=parts, quorum=quorum, placement=placement)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class NoHedge(Spec):
+    """Every sub-request is sent once."""
+
+    _type: ClassVar[str] = "NoHedge"
+    _kind: ClassVar[str | None] = "none"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class HedgeAfter(Spec):
+    """A second copy goes to another server if there is no answer after a delay (Dean and Barroso,
+    The tail at scale, 2013). With delay 0 and cancel at_start: tied requests.
+
+    Parameters
+    ----------
+    delay_ms : float, in ms, default 10.0
+        Counted from the first copy's sending (from 0 up to 1000000000).
+    cancel : Cancel, default 'at_finish'
+        Whether the other copy is called back: none, at_start of service of one of them, at_finish.
+        In service, one-shot servers finish what they have begun.
+    cancel_delay_ms : float, in ms, default 0.0
+        How long a cancellation is under way (from 0 up to 1000000000).
+    max_extra : float, default 1.0
+        Most second copies, as a share of the sub-requests sent so far (from 0 up to 1).
+    """
+
+    delay_ms: float
+    cancel: Cancel
+    cancel_delay_ms: float
+    max_extra: float
+
+    _type: ClassVar[str] = "HedgeAfter"
+    _kind: ClassVar[str | None] = "delay"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "delay_ms": real,
+        "cancel_delay_ms": real,
+        "max_extra": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        delay_ms: float = 10.0,
+        cancel: Cancel = "at_finish",
+        cancel_delay_ms: float = 0.0,
+        max_extra: float = 1.0,
+    ) -> None:
+        self._set(
+            delay_ms=delay_ms, cancel=cancel, cancel_delay_ms=cancel_delay_ms, max_extra=max_extra
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class HedgeQuantile(Spec):
+    """As HedgeAfter, the delay being a running quantile of the latencies of answered sub-requests
+    (a histogram, within 1.6 %).
+
+    Parameters
+    ----------
+    quantile : float, default 0.95
+        Which quantile (above 0 up to 0.9999).
+    min_samples : int, in sub-requests, default 100
+        Answers before the first copy is sent (from 1 up to 1000000000).
+    cancel : Cancel, default 'at_finish'
+        Whether the other copy is called back: none, at_start of service of one of them, at_finish.
+        In service, one-shot servers finish what they have begun.
+    cancel_delay_ms : float, in ms, default 0.0
+        How long a cancellation is under way (from 0 up to 1000000000).
+    max_extra : float, default 1.0
+        Most second copies, as a share of the sub-requests sent so far (from 0 up to 1).
+    """
+
+    quantile: float
+    min_samples: int
+    cancel: Cancel
+    cancel_delay_ms: float
+    max_extra: float
+
+    _type: ClassVar[str] = "HedgeQuantile"
+    _kind: ClassVar[str | None] = "quantile"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "quantile": real,
+        "min_samples": whole,
+        "cancel_delay_ms": real,
+        "max_extra": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        quantile: float = 0.95,
+        min_samples: int = 100,
+        cancel: Cancel = "at_finish",
+        cancel_delay_ms: float = 0.0,
+        max_extra: float = 1.0,
+    ) -> None:
+        self._set(
+            quantile=quantile,
+            min_samples=min_samples,
+            cancel=cancel,
+            cancel_delay_ms=cancel_delay_ms,
+            max_extra=max_extra,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Outage(Spec):
+    """A server fails and comes back empty (what it had is sent elsewhere or lost), or is slow.
+
+    Parameters
+    ----------
+    server : int, default 0
+        Which, from 0 (from 0 up to 1000000).
+    start_s : float, in s, default 0.0
+        When it fails (from 0 up to 1000000000).
+    duration_s : float, in s, default 1.0
+        How long it is down or slow (above 0 up to 1000000000).
+    slowdown : float | None, default None
+        Factor of the times of services that begin meanwhile; null = it is down (from 1 up to
+        1000000).
+    """
+
+    server: int
+    start_s: float
+    duration_s: float
+    slowdown: float | None
+
+    _type: ClassVar[str] = "Outage"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "server": whole,
+        "start_s": real,
+        "duration_s": real,
+        "slowdown": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        server: int = 0,
+        start_s: float = 0.0,
+        duration_s: float = 1.0,
+        slowdown: float | None = None,
+    ) -> None:
+        self._set(server=server, start_s=start_s, duration_s=duration_s, slowdown=slowdown)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class RandomOutages(Spec):
+    """Every server fails (or turns slow) and comes back, after exponential times of its own.
+
+    Parameters
+    ----------
+    mean_up_s : float, in s, default 1000.0
+        Mean time between repair and failure (above 0 up to 1000000000).
+    mean_down_s : float, in s, default 10.0
+        Mean time to repair (above 0 up to 1000000000).
+    slowdown : float | None, default None
+        As an outage's; null = it is down (from 1 up to 1000000).
+    """
+
+    mean_up_s: float
+    mean_down_s: float
+    slowdown: float | None
+
+    _type: ClassVar[str] = "RandomOutages"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "mean_up_s": real,
+        "mean_down_s": real,
+        "slowdown": real,
+    }
+
+    def __init__(
+        self, *, mean_up_s: float = 1000.0, mean_down_s: float = 10.0, slowdown: float | None = None
+    ) -> None:
+        self._set(mean_up_s=mean_up_s, mean_down_s=mean_down_s, slowdown=slowdown)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Power(Spec):
+    """Energy: idle power of each server, e0 + e1 b for a batch of b (token-level: a step of b
+    tokens), wake-ups, packets.
+
+    Parameters
+    ----------
+    idle_mw : float, in mW, default 0.0
+        Power of a server at any time (from 0 up to 1000000000).
+    e0_mj : float, in mJ, default 0.0
+        Energy of a batch, fixed part (from 0 up to 1e+12).
+    e1_mj : float, in mJ, default 0.0
+        Energy of each request in it (token) (from 0 up to 1e+12).
+    wakeup_ms : float, in ms, default 0.0
+        Time that a one-shot server with no worker busy needs before a batch (from 0 up to
+        1000000000).
+    wakeup_mj : float, in mJ, default 0.0
+        Energy of that (from 0 up to 1e+12).
+    radio_mj : float, in mJ, default 0.0
+        Energy of a packet: what the gateway sends to one server at one time, or the answers of one
+        batch (from 0 up to 1e+12).
+    """
+
+    idle_mw: float
+    e0_mj: float
+    e1_mj: float
+    wakeup_ms: float
+    wakeup_mj: float
+    radio_mj: float
+
+    _type: ClassVar[str] = "Power"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "idle_mw": real,
+        "e0_mj": real,
+        "e1_mj": real,
+        "wakeup_ms": real,
+        "wakeup_mj": real,
+        "radio_mj": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        idle_mw: float = 0.0,
+        e0_mj: float = 0.0,
+        e1_mj: float = 0.0,
+        wakeup_ms: float = 0.0,
+        wakeup_mj: float = 0.0,
+        radio_mj: float = 0.0,
+    ) -> None:
+        self._set(
+            idle_mw=idle_mw,
+            e0_mj=e0_mj,
+            e1_mj=e1_mj,
+            wakeup_ms=wakeup_ms,
+            wakeup_mj=wakeup_mj,
+            radio_mj=radio_mj,
+        )
+
+
+Server = TokenServer | OneShot
+
+Router = (
+    RoundRobin
+    | RandomRouter
+    | PowerOfD
+    | LeastOutstanding
+    | LeastKvTokens
+    | PrefixAffinity
+    | SessionAffinity
+    | WeightedRouter
+)
+
+Hedge = NoHedge | HedgeAfter | HedgeQuantile
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Fleet(Spec):
+    """Several servers behind one gateway.
+
+    Parameters
+    ----------
+    num_servers : int, in servers, default 1
+        Servers, all alike; with groups, their counts stand instead (from 1 up to 100000).
+    server : Server, default TokenServer()
+        What serves: token-level replicas or one-shot servers.
+    groups : tuple[ReplicaGroup, ...], default ()
+        Servers of several kinds, in this order.
+    router : Router, default RoundRobin()
+        Which server gets a sub-request.
+    max_outstanding : int | None, in requests, default None
+        Admission limit: arrivals beyond it are rejected; null = none (from 1 up to 1000000000).
+    max_server_outstanding : int | None, in sub-requests, default None
+        Most sub-requests waiting and running at a server: one routed to a full server is rejected;
+        null = none (from 1 up to 1000000000).
+    gateway : Gateway
+        Batch window before the servers.
+    uplink : Link | None, default None
+        Network to a server; null = no delay.
+    downlink : Link | None, default None
+        Network back from a server; null = no delay.
+    fan_out : FanOut
+        Parallel sub-requests of a request.
+    hedge : Hedge, default NoHedge()
+        Second copies of slow sub-requests.
+    outages : tuple[Outage, ...], default ()
+        Failures at given times.
+    random_outages : RandomOutages | None, default None
+        Failures at random; null = none.
+    on_failure : OnFailure, default 'retry'
+        What becomes of a failed server's sub-requests: sent anew, or lost.
+    deadlines_ms : tuple[float, ...], in ms, default ()
+        Deadline after the arrival, by priority (the last one stands for all beyond); none = no
+        deadlines (from 0 up to 1000000000).
+    power : Power | None, default None
+        Energy; null = not computed.
+    """
+
+    num_servers: int
+    server: Server
+    groups: tuple[ReplicaGroup, ...]
+    router: Router
+    max_outstanding: int | None
+    max_server_outstanding: int | None
+    gateway: Gateway
+    uplink: Link | None
+    downlink: Link | None
+    fan_out: FanOut
+    hedge: Hedge
+    outages: tuple[Outage, ...]
+    random_outages: RandomOutages | None
+    on_failure: OnFailure
+    deadlines_ms: tuple[float, ...]
+    power: Power | None
+
+    _type: ClassVar[str] = "Fleet"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "num_servers": whole,
+        "server": variant(TokenServer, OneShot),
+        "groups": listed(struct(ReplicaGroup)),
+        "router": variant(
+            RoundRobin,
+            RandomRouter,
+            PowerOfD,
+            LeastOutstanding,
+            LeastKvTokens,
+            PrefixAffinity,
+            SessionAffinity,
+            WeightedRouter,
+        ),
+        "max_outstanding": whole,
+        "max_server_outstanding": whole,
+        "gateway": struct(Gateway),
+        "uplink": struct(Link),
+        "downlink": struct(Link),
+        "fan_out": struct(FanOut),
+        "hedge": variant(NoHedge, HedgeAfter, HedgeQuantile),
+        "outages": listed(struct(Outage)),
+        "random_outages": struct(RandomOutages),
+        "deadlines_ms": listed(real),
+        "power": struct(Power),
+    }
+
+    def __init__(
+        self,
+        *,
+        num_servers: int = 1,
+        server: Server | Mapping[str, Any] = TokenServer(),
+        groups: Sequence[ReplicaGroup | Mapping[str, Any]] = (),
+        router: Router | Mapping[str, Any] = RoundRobin(),
+        max_outstanding: int | None = None,
+        max_server_outstanding: int | None = None,
+        gateway: Gateway | Mapping[str, Any] = DEFAULTS,
+        uplink: Link | Mapping[str, Any] | None = None,
+        downlink: Link | Mapping[str, Any] | None = None,
+        fan_out: FanOut | Mapping[str, Any] = DEFAULTS,
+        hedge: Hedge | Mapping[str, Any] = NoHedge(),
+        outages: Sequence[Outage | Mapping[str, Any]] = (),
+        random_outages: RandomOutages | Mapping[str, Any] | None = None,
+        on_failure: OnFailure = "retry",
+        deadlines_ms: Sequence[float] = (),
+        power: Power | Mapping[str, Any] | None = None,
+    ) -> None:
+        self._set(
+            num_servers=num_servers,
+            server=server,
+            groups=groups,
+            router=router,
+            max_outstanding=max_outstanding,
+            max_server_outstanding=max_server_outstanding,
+            gateway=gateway,
+            uplink=uplink,
+            downlink=downlink,
+            fan_out=fan_out,
+            hedge=hedge,
+            outages=outages,
+            random_outages=random_outages,
+            on_failure=on_failure,
+            deadlines_ms=deadlines_ms,
+            power=power,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
 class SLO(Spec):
     """Service-level objective; goodput counts requests within every limit that is set.
 
@@ -1069,6 +2028,8 @@ class Scenario(RootSpec):
         How long a step takes.
     workload : Workload
         Requests and when they arrive.
+    fleet : Fleet | None, default None
+        Several servers behind a gateway; null = one replica.
     slo : SLO
         Limits that goodput counts by.
     record : Record, default 'requests'
@@ -1092,6 +2053,7 @@ class Scenario(RootSpec):
     engine: Engine
     step_time: StepTime
     workload: Workload
+    fleet: Fleet | None
     slo: SLO
     record: Record
     record_waterfall: bool
@@ -1108,6 +2070,7 @@ class Scenario(RootSpec):
         "engine": struct(Engine),
         "step_time": variant(Kernels, Roofline, Affine, Polynomial),
         "workload": struct(Workload),
+        "fleet": struct(Fleet),
         "slo": struct(SLO),
         "record_waterfall": flag,
         "seed": whole,
@@ -1126,6 +2089,7 @@ class Scenario(RootSpec):
         engine: Engine | Mapping[str, Any] | str = DEFAULTS,
         step_time: StepTime | Mapping[str, Any] = Kernels(),
         workload: Workload | Mapping[str, Any] = DEFAULTS,
+        fleet: Fleet | Mapping[str, Any] | None = None,
         slo: SLO | Mapping[str, Any] = DEFAULTS,
         record: Record = "requests",
         record_waterfall: bool = True,
@@ -1143,6 +2107,7 @@ class Scenario(RootSpec):
             engine=engine,
             step_time=step_time,
             workload=workload,
+            fleet=fleet,
             slo=slo,
             record=record,
             record_waterfall=record_waterfall,

@@ -18,6 +18,25 @@ __all__: list[str] = [
     "canonical",
     "check",
     "operator_ns",
+    "queueing_any_slow_probability",
+    "queueing_batch_queue_capacity_per_s",
+    "queueing_batch_queue_mean_sojourn_s",
+    "queueing_erlang_c",
+    "queueing_kingman_mean_wait_s",
+    "queueing_leaf_quantile",
+    "queueing_max_exponential_mean_s",
+    "queueing_max_exponential_quantile_s",
+    "queueing_md1_mean_wait_s",
+    "queueing_mg1_mean_wait_s",
+    "queueing_mm1_knee_utilization",
+    "queueing_mm1_mean_sojourn_s",
+    "queueing_mm1_mean_wait_s",
+    "queueing_mm1_sojourn_quantile_s",
+    "queueing_mmc_mean_wait_s",
+    "queueing_mmc_sojourn_quantile_s",
+    "queueing_mmc_wait_quantile_s",
+    "queueing_power_of_d_mean_sojourn_s",
+    "queueing_utilization",
     "replay_cache",
     "schema_json",
     "simulate",
@@ -156,6 +175,93 @@ def operator_ns(
     ns of an operator by the fitted formulas, for arrays of its sizes.
     """
 
+def queueing_any_slow_probability(
+    p: typing.SupportsFloat | typing.SupportsIndex, n: typing.SupportsInt | typing.SupportsIndex
+) -> float: ...
+def queueing_batch_queue_capacity_per_s(
+    s0_s: typing.SupportsFloat | typing.SupportsIndex,
+    s1_s: typing.SupportsFloat | typing.SupportsIndex,
+    batch: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_batch_queue_mean_sojourn_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    s0_s: typing.SupportsFloat | typing.SupportsIndex,
+    s1_s: typing.SupportsFloat | typing.SupportsIndex,
+    batch: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_erlang_c(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_kingman_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    arrival_cv: typing.SupportsFloat | typing.SupportsIndex,
+    service_cv: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_leaf_quantile(
+    q: typing.SupportsFloat | typing.SupportsIndex, n: typing.SupportsInt | typing.SupportsIndex
+) -> float: ...
+def queueing_max_exponential_mean_s(
+    n: typing.SupportsInt | typing.SupportsIndex,
+    mean_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_max_exponential_quantile_s(
+    n: typing.SupportsInt | typing.SupportsIndex,
+    mean_s: typing.SupportsFloat | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_md1_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mg1_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_cv: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mm1_knee_utilization(factor: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
+def queueing_mm1_mean_sojourn_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mm1_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mm1_sojourn_quantile_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mmc_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_mmc_sojourn_quantile_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mmc_wait_quantile_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_power_of_d_mean_sojourn_s(
+    rate_per_server_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    d: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_utilization(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
 def replay_cache(
     trace: BlockTrace,
     capacity_blocks: typing.SupportsInt | typing.SupportsIndex,

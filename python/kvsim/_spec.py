@@ -228,7 +228,7 @@ def _to_plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Trace):
         return content_name(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_to_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 # ---- rules
@@ -247,6 +247,15 @@ def whole(value: Any) -> Any:
 def flag(value: Any) -> Any:
     """Keep a truth value as bool."""
     return bool(value)
+
+
+def listed(rule: Rule) -> Rule:
+    """Keep a sequence as a tuple, by a rule for its values."""
+
+    def all_by_rule(values: Any) -> Any:
+        return tuple(rule(value) for value in values)
+
+    return all_by_rule
 
 
 def struct(cls: type[Spec]) -> Rule:

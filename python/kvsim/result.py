@@ -29,10 +29,10 @@ SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields()
 COUNTS = frozenset(
     {
         "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
-        "preemptions", "steps", "lazy_steps",
+        "preemptions", "steps", "lazy_steps", "rejected", "lost", "retries",
     }
 )  # fmt: skip
-_TABLES = ("requests", "steps", "entries")
+_TABLES = ("requests", "steps", "entries", "fleet_events")
 _BANDS = ("ttft", "tpot", "e2e")
 
 
@@ -248,6 +248,8 @@ class Result:
         `record_waterfall`, frontend_ns, queue_ns, host_ns, compute_ns, hbm_ns, comm_ns,
         preempted_ns, redo_ns and bubble_ns, which add up to finish_ns - arrival_ns exactly; and
         ttft_host_ns to ttft_bubble_ns, which with frontend_ns and queue_ns add up to ttft_ns.
+        Of a fleet also gateway_ns, dispatch_ns, network_ns, which count in the first sum, server,
+        copies and outcome (0 completed, 1 rejected, 2 lost; then all moments are that of its end).
         Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
         """
         return self._table("requests", _REQUESTS, "record is 'summary'")
@@ -261,6 +263,16 @@ class Result:
     def entries(self) -> Columns:
         """One row a request in a step (record `all`); kind is 0 new, 1 resumed, 2 running."""
         return self._table("entries", {}, "only record='all' keeps entries")
+
+    @cached_property
+    def fleet_events(self) -> Columns:
+        """One row a change at a server of a fleet (record `steps` or `all`).
+
+        Columns: t_ns, kind (0 sent, 1 served, 2 hedged, 3 cancelled, 4 failed, 5 recovered,
+        6 rejected), server, outstanding (sub-requests waiting and running there, after it), request
+        (-1: none in particular).
+        """
+        return self._table("fleet_events", {}, "only fleets with record='steps' or 'all' keep them")
 
     def _table(self, name: str, derived: Mapping[str, Any], missing: str) -> Columns:
         stored: dict[str, Array] = self._native.columns(name)
@@ -382,7 +394,7 @@ class Result:
 
         Parameters
         ----------
-        table : {"requests", "steps", "entries"}
+        table : {"requests", "steps", "entries", "fleet_events"}
             Which one.
 
         Raises

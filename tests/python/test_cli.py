@@ -329,3 +329,25 @@ def test_sharding_lists_splits(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     wrong = Run(capsys, "sharding", "llama-3-70b", "--engine", "vllm-0.3")
     assert wrong.code == 2
     assert "vllm-0.33" in wrong.err
+
+
+def test_demo_of_a_track(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run = Run(capsys, "demo", "tiny_pioneer", "--requests", "500", "--out", str(tmp_path))
+    assert run.code == 0
+    assert "Objective: 10 ms" in run.out
+    assert (tmp_path / "tiny_pioneer.png").exists()
+    run = Run(capsys, "demo", "tiny_pioner")
+    assert run.code == 2
+    assert "tiny_pioneer" in run.err
+
+
+def test_validate_queues_and_tails(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "validate", "tail", "--seeds", "1", "--effort", "0.05", "--json")
+    report = json.loads(run.out)
+    assert run.code == (0 if report["ok"] else 1)
+    assert any("BigTable" in check["name"] for check in report["checks"])
+    # With so few requests the intervals are too wide, and it says so.
+    run = Run(capsys, "validate", "queueing", "--seeds", "1", "--effort", "0.001")
+    assert run.code == 1
+    assert "FAILS" in run.out
+    assert Run(capsys, "validate", "queueing", "--seeds", "0").code == 2

@@ -44,6 +44,13 @@ Ns frontend_ns(const RequestColumns& q, std::size_t r) {
   return q.frontend_ns.empty() ? 0 : q.frontend_ns[r];
 }
 
+// Time from reaching the scheduler to the first step. A fleet keeps it as a column, since links and
+// gateway lie before it.
+Ns queue_ns(const RequestColumns& q, std::size_t r) {
+  if (!q.outcome.empty()) return q.queue_ns[r];
+  return q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
+}
+
 Latencies latencies(const RequestColumns& q, const Slo& slo, Control control) {
   const std::size_t n = q.arrival_ns.size();
   const Limits limits(slo);
@@ -57,7 +64,7 @@ Latencies latencies(const RequestColumns& q, const Slo& slo, Control control) {
     control.poll(r);
     l.ttft[r] = q.first_token_ns[r] - q.arrival_ns[r];
     l.e2e[r] = q.finish_ns[r] - q.arrival_ns[r];
-    l.queue[r] = q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
+    l.queue[r] = queue_ns(q, r);
     double tpot = 0;
     if (q.output_tokens[r] > 1) {
       tpot = as_double(q.finish_ns[r] - q.first_token_ns[r]) / as_double(q.output_tokens[r] - 1);
@@ -135,12 +142,13 @@ double mean_ms(const std::vector<Ns>& column) {
   return mean(std::span<const Ns>(column)) / ns_per_ms;
 }
 
-void put_load(Writer& w, const RunTotals& t, double duration_ns) {
+// busy: how many servers or workers can be busy at one time.
+void put_load(Writer& w, const RunTotals& t, double duration_ns, std::int64_t busy) {
   const double usable = as_double(t.num_gpu_blocks - 1);
   const auto average = [&](Int128 integral) {
     return ratio(static_cast<double>(integral), duration_ns);
   };
-  w.put("utilization", ratio(as_double(t.busy_ns), duration_ns));
+  w.put("utilization", ratio(as_double(t.busy_ns), duration_ns * as_double(busy)));
   w.put("mean_running", average(t.running_integral));
   w.put("max_running", as_double(t.max_running));
   w.put("mean_waiting", average(t.waiting_integral));
@@ -151,10 +159,63 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns) {
   w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
 }
 
+void put_fleet(Writer& w, const RequestColumns& q, const FleetTotals& f, const RunTotals& t,
+               double duration_s) {
+  const bool fleet = f.servers > 0;
+  const auto of_fleet = [fleet](double value) { return fleet ? value : undefined; };
+  w.put("mean_gateway_ms", mean_ms(q.gateway_ns));
+  w.put("mean_dispatch_ms", mean_ms(q.dispatch_ns));
+  w.put("mean_network_ms", mean_ms(q.network_ns));
+  w.put("rejected", of_fleet(as_double(f.rejected)));
+  w.put("lost", of_fleet(as_double(f.lost)));
+  w.put("retries", of_fleet(as_double(f.retries)));
+  w.put("deadline_miss_rate",
+        f.has_deadlines ? ratio(as_double(f.deadline_misses), as_double(t.completed)) : undefined);
+  const auto percent = [&](std::int64_t n) {
+    return 100 * ratio(as_double(n), as_double(f.sub_requests));
+  };
+  w.put("hedge_percent", percent(f.hedges));
+  w.put("extra_work_percent", percent(f.hedges - f.cancelled));
+  w.put("hedge_win_rate", ratio(as_double(f.hedge_wins), as_double(f.hedges)));
+  w.put("mean_batch", f.workers > 0 ? ratio(as_double(f.served), as_double(f.batches)) : undefined);
+  w.put("mean_power_mw", f.has_power ? ratio(f.energy_mj, duration_s) : undefined);
+  w.put("energy_per_request_mj",
+        f.has_power ? ratio(f.energy_mj, as_double(t.completed)) : undefined);
+}
+
+// The rows of completed requests, of the columns that a summary reads.
+RequestColumns completed_rows(const RequestColumns& q) {
+  RequestColumns kept;
+  const auto copy = [&](auto RequestColumns::* column) {
+    const auto& from = q.*column;
+    for (std::size_t r = 0; r < from.size(); ++r) {
+      if (q.outcome[r] == static_cast<std::uint8_t>(Outcome::completed)) {
+        (kept.*column).push_back(from[r]);
+      }
+    }
+  };
+  for (auto column :
+       {&RequestColumns::arrival_ns, &RequestColumns::scheduled_ns, &RequestColumns::first_token_ns,
+        &RequestColumns::finish_ns, &RequestColumns::frontend_ns, &RequestColumns::host_ns,
+        &RequestColumns::compute_ns, &RequestColumns::hbm_ns, &RequestColumns::comm_ns,
+        &RequestColumns::preempted_ns, &RequestColumns::redo_ns, &RequestColumns::bubble_ns,
+        &RequestColumns::queue_ns, &RequestColumns::gateway_ns, &RequestColumns::dispatch_ns,
+        &RequestColumns::network_ns}) {
+    copy(column);
+  }
+  copy(&RequestColumns::output_tokens);
+  copy(&RequestColumns::outcome);
+  return kept;
+}
+
 }  // namespace
 
-std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const ItlHistogram& itl,
-                              const Slo& slo, Control control) {
+std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
+                              const ItlHistogram& itl, const Slo& slo, const FleetTotals& fleet,
+                              Control control) {
+  const bool some_failed = fleet.rejected + fleet.lost > 0;
+  const RequestColumns kept = some_failed ? completed_rows(all) : RequestColumns{};
+  const RequestColumns& q = some_failed ? kept : all;
   const Latencies l = latencies(q, slo, control);
   const double duration_ns = as_double(t.end_ns - t.start_ns);
   const double duration_s = s_from_ns(t.end_ns - t.start_ns);
@@ -174,9 +235,10 @@ std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const
   w.put_latency("mean_tpot_ms", l.tpot_ns);
   w.put_itl(itl);
   w.put_latency("mean_e2el_ms", l.e2e);
-  w.put("offered_rate_per_s", offered_rate(q.arrival_ns));
+  w.put("offered_rate_per_s", offered_rate(all.arrival_ns));
   w.put("achieved_rate_per_s", rate);
-  put_load(w, t, duration_ns);
+  put_load(w, t, duration_ns,
+           fleet.workers > 0 ? fleet.workers : std::max<std::int64_t>(1, fleet.servers));
   w.put("mean_frontend_ms", q.frontend_ns.empty() ? 0 : mean_ms(q.frontend_ns));
   w.put("mean_queue_ms", mean_ms(l.queue));
   w.put("p99_queue_ms",
@@ -194,6 +256,7 @@ std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const
   w.put("mean_preempted_ms", mean_ms(q.preempted_ns));
   w.put("mean_redo_ms", mean_ms(q.redo_ns));
   w.put("mean_bubble_ms", mean_ms(q.bubble_ns));
+  put_fleet(w, q, fleet, t, duration_s);
   return std::move(w).finished();
 }
 

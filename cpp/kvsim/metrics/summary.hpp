@@ -75,6 +75,22 @@ inline constexpr std::array fields{
     SummaryField{"mean_preempted_ms", "ms", "Mean time waiting after preemptions."},
     SummaryField{"mean_redo_ms", "ms", "Mean time recomputing what preemptions lost."},
     SummaryField{"mean_bubble_ms", "ms", "Mean time between its batches, with batches in flight."},
+    SummaryField{"mean_gateway_ms", "ms", "Mean time at the gateway of a fleet."},
+    SummaryField{"mean_dispatch_ms", "ms",
+                 "Mean time from there until the copy that decided was sent: hedging delay, failed "
+                 "attempts."},
+    SummaryField{"mean_network_ms", "ms", "Mean time in the network, both ways."},
+    SummaryField{"rejected", "requests", "Requests that a limit of a fleet turned away."},
+    SummaryField{"lost", "requests", "Requests that a failed server took along."},
+    SummaryField{"retries", "", "Sub-requests sent anew after a failure."},
+    SummaryField{"deadline_miss_rate", "", "Share of the completed requests after their deadline."},
+    SummaryField{"hedge_percent", "%", "Second copies, of the sub-requests."},
+    SummaryField{"extra_work_percent", "%",
+                 "Of these, second copies that no cancellation stopped."},
+    SummaryField{"hedge_win_rate", "", "Share of the second copies that answered first."},
+    SummaryField{"mean_batch", "requests", "Sub-requests in a batch of a one-shot server."},
+    SummaryField{"mean_power_mw", "mW", "Energy over the duration."},
+    SummaryField{"energy_per_request_mj", "mJ", "Energy over the completed requests."},
 };
 
 #undef KVSIM_LATENCY_FIELDS
@@ -91,9 +107,10 @@ inline constexpr std::array fields{
 }
 
 // One value a field, NaN where a run does not define it (no request with two tokens, no SLO, no
-// waterfall). The columns hold every request of the run; those of the waterfall may be empty.
+// waterfall, no fleet). The columns hold every request of the run, of which only the completed
+// count; those of the waterfall may be empty.
 [[nodiscard]] std::vector<double> summarize(const RequestColumns& requests, const RunTotals& totals,
                                             const ItlHistogram& itl, const Slo& slo,
-                                            Control control = {});
+                                            const FleetTotals& fleet = {}, Control control = {});
 
 }  // namespace kvsim

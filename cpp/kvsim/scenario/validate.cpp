@@ -181,6 +181,9 @@ void Scenario::refuse_newer(std::string_view path, std::int64_t version) {
                 ", what this version of kvsim knows (a newer one wrote this)");
 }
 
-void Scenario::validate(std::string_view path) const { refuse_newer(path, schema_version); }
+void Scenario::validate(std::string_view path) const {
+  refuse_newer(path, schema_version);
+  validate_fleet(*this);
+}
 
 }  // namespace kvsim

@@ -298,6 +298,27 @@ struct SchedulerState {
     ledger->finished(r, s.known - s.prompt);
   }
 
+  // One more request, in a fleet.
+  void add_row() {
+    seqs.emplace_back();
+    if (!flights.empty() || cfg.batch_queue() > 1) flights.emplace_back();
+  }
+  // Takes a request out that nobody waits for any more (vLLM's abort).
+  void drop(RequestId r) {
+    Seq& s = seqs[r];
+    if constexpr (Pool::has_cache) {
+      if (cfg.prefix_caching && s.preemptions > 0) pool.forget_private(r);
+    }
+    if (s.live) {
+      free_blocks(s, false);
+      s.live = false;
+      --num_running;
+    } else {
+      waiting.erase(r);
+    }
+    ledger->dropped(r);
+  }
+
   void pass_over(RequestId r, bool over) {
     if (flights[r].passed_over == over) return;
     flights[r].passed_over = over;

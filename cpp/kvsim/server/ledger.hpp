@@ -119,6 +119,11 @@ class Ledger {
   }
   void batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, bool samples);
 
+  // One more request, in a fleet.
+  void add_row();
+  // It will not be served any further.
+  void dropped(std::uint32_t r) { sojourn_ += now_ - columns.arrival_ns[r]; }
+
   // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
   // by step, is the sum of their sojourn times.
   void check_little() const;

@@ -20,12 +20,14 @@ namespace kvsim {
 template <class Pool>
 class Replica {
  public:
+  // longest_output: of requests that are still to come, in a fleet.
   Replica(const SchedulerConfig& config, const StepTimeModel& model, const RequestTable& table,
-          Mode mode, Record record, bool waterfall, Control control)
+          Mode mode, Record record, bool waterfall, Control control,
+          std::int64_t longest_output = 1)
       : ledger_(table, waterfall, false, control),
         state_(config, table),
         definition_(state_),
-        lazy_(state_, longest_output(config, table)),
+        lazy_(state_, longest(config, table, longest_output)),
         feed_(table, config.front_end),
         recorder_(record),
         livelock_(state_),
@@ -37,11 +39,45 @@ class Replica {
 
   void run();
 
+  // In a fleet: see ArrivalFeed::open(). advance() runs the scheduling calls before the horizon, or
+  // to the first that has finishes if the feed stops there.
+  void open(ArrivalFeed::Finishes* finished, bool stop_at_finish) {
+    feed_.open(finished, stop_at_finish);
+  }
+  // The table's next row is a new request.
+  void submit() {
+    const auto r = static_cast<RequestId>(state_.seqs.size());
+    state_.add_row();
+    ledger_.add_row();
+    ++unfinished_;
+    feed_.submit(r);
+  }
+  void advance(Ns horizon) {
+    feed_.set_horizon(horizon);
+    serve();
+  }
+  // When it makes its next scheduling call, never if it has nothing to do.
+  [[nodiscard]] Ns next_call() const {
+    if (state_.num_running > 0 || !state_.waiting.empty()) return ledger_.now();
+    return std::max(ledger_.now(), feed_.next_arrival());
+  }
+  // Takes out a request that has not finished (vLLM's abort).
+  void abort(RequestId r);
+  // Steps take `factor` times as long from now on.
+  void set_slowdown(double factor) {
+    if (lazy_now_) go_explicit();
+    slowdown_ = factor;
+  }
+  void check_little() const { ledger_.check_little(); }
+  static constexpr bool can_abort = true;
+
   Ledger& ledger() { return ledger_; }
   StepRecorder& recorder() { return recorder_; }
 
  private:
+  void serve();
   void add_arrivals();
+  [[nodiscard]] Terms slowed(const Terms& terms) const;
   void step();         // an ordinary step, by the definition
   bool sparse_step();  // lazy decodes, explicit chunks and admissions; false: needs the definition
   void leap();         // steps of lazy decodes only
@@ -72,8 +108,7 @@ class Replica {
   void preempt_last(RequestId victim);
   void process_sparse();
 
-  static std::int64_t longest_output(const SchedulerConfig& c, const RequestTable& t) {
-    std::int64_t most = 1;
+  static std::int64_t longest(const SchedulerConfig& c, const RequestTable& t, std::int64_t most) {
     for (const std::int32_t n : t.output_tokens) most = n > most ? n : most;
     return most < c.max_model_len ? most : c.max_model_len;
   }
@@ -91,8 +126,10 @@ class Replica {
   const StepTimeModel& model_;
   Control control_;
   bool leap_;
-  bool lazy_now_ = false;  // running requests are lazy or in chunkers_
-  bool blocked_ = false;   // the head of the queue cannot be admitted before something changes
+  double slowdown_ = 1;
+  std::vector<RequestId> aborted_;  // before the scheduler saw them
+  bool lazy_now_ = false;           // running requests are lazy or in chunkers_
+  bool blocked_ = false;  // the head of the queue cannot be admitted before something changes
   std::int64_t unfinished_ = 0;
   std::int64_t polls_ = 0;
   std::int64_t next_poll_ = 0;       // in polls and steps: a leap can be of very many steps
@@ -103,10 +140,14 @@ class Replica {
 
 template <class Pool>
 void Replica<Pool>::add_arrivals() {
-  while (feed_.next_time() <= ledger_.now()) {
-    const Ns reached = feed_.next_time();
+  while (feed_.next_arrival() <= ledger_.now()) {
+    const Ns reached = feed_.next_arrival();
     const RequestId r = feed_.pop();
     const Ns at = feed_.sent(r, reached);
+    if (!aborted_.empty() && std::erase(aborted_, r) > 0) {
+      --unfinished_;
+      continue;
+    }
     ledger_.arrived(r, at);
     ledger_.totals.waiting_integral += ledger_.now() - at;
     state_.add(r);
@@ -119,13 +160,21 @@ template <class Pool>
 void Replica<Pool>::run() {
   unfinished_ = state_.requests.size();
   if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
-  while (unfinished_ > 0) {
+  serve();
+  ledger_.check_little();
+}
+
+template <class Pool>
+void Replica<Pool>::serve() {
+  while (unfinished_ > 0 && ledger_.now() < feed_.horizon()) {
     poll();
-    if (state_.num_running == 0 && state_.waiting.empty() && feed_.next_time() > ledger_.now()) {
-      ledger_.set_clock(feed_.next_time());
+    if (state_.num_running == 0 && state_.waiting.empty() && feed_.next_arrival() > ledger_.now()) {
+      if (feed_.next_arrival() >= feed_.horizon()) return;
+      ledger_.set_clock(feed_.next_arrival());
     }
     add_arrivals();
-    if (leap_ && (lazy_now_ || go_lazy())) {
+    if (state_.num_running == 0 && state_.waiting.empty()) continue;  // aborted before
+    if (leap_ && slowdown_ == 1 && (lazy_now_ || go_lazy())) {
       const bool none_enter = state_.waiting.empty() || blocked_;
       const bool regular = state_.cfg.prefill_interval == 1 || state_.waiting.empty();
       if (chunkers_.empty() && none_enter && regular && lazy_.count() > 0) {
@@ -142,7 +191,28 @@ void Replica<Pool>::run() {
     }
     step();
   }
-  ledger_.check_little();
+}
+
+template <class Pool>
+void Replica<Pool>::abort(RequestId r) {
+  if (state_.seqs[r].prompt == 0) {
+    aborted_.push_back(r);
+  } else {
+    if (lazy_now_) go_explicit();
+    state_.drop(r);
+    std::erase_if(state_.running, [this](RequestId q) { return !state_.seqs[q].live; });
+    blocked_ = false;
+    --unfinished_;
+  }
+}
+
+template <class Pool>
+Terms Replica<Pool>::slowed(const Terms& terms) const {
+  if (slowdown_ == 1) return terms;
+  const auto times = [this](Ns x) {
+    return round_half_even_checked(static_cast<double>(x) * slowdown_, "fleet.outages.slowdown");
+  };
+  return {times(terms.host_ns), times(terms.compute_ns), times(terms.hbm_ns), times(terms.comm_ns)};
 }
 
 template <class Pool>
@@ -154,7 +224,7 @@ void Replica<Pool>::step() {
   }
   if (!state_.preempted.empty()) check_progress();
   const StepShape& shape = definition_.shape();
-  const Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+  const Terms terms = slowed(std::visit([&shape](const auto& m) { return m.step(shape); }, model_));
   if (recorder_.entries_on()) {
     for (const Entry& e : state_.plan) {
       const Seq& q = state_.seqs[e.id];

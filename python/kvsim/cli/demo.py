@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import kvsim
+from kvsim._names import nearest
 from kvsim.cli.options import progress
 from kvsim.cli.runs import show_frontier
 
@@ -32,15 +33,34 @@ _RATE = "workload.arrivals.rate_per_s"
 
 
 def demo(
+    track: Annotated[
+        str | None,
+        typer.Argument(
+            help="A track instead: cloud_titan, edge_guardian, mobile_nomad or tiny_pioneer."
+        ),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures go.")] = Path(
         "out"
     ),
     requests: Annotated[
-        int, typer.Option("--requests", metavar="N", help="Requests a point; the trace has 19366.")
-    ] = 19_366,
+        int | None,
+        typer.Option(
+            "--requests",
+            metavar="N",
+            help="Requests a point: 19366, the whole trace, or a track's own.",
+        ),
+    ] = None,
     points: Annotated[int, typer.Option("--points", metavar="N", help="Points of the curve.")] = 20,
 ) -> None:
-    """How P99 latency grows with load: Llama-3-70B on 8 H100, Azure 2023 conversations."""
+    """How P99 latency grows with load: Llama-3-70B on 8 H100, Azure 2023 conversations.
+
+    With a track: its crisis, what each remedy gives, and its picture.
+    """
+    if track is not None:
+        _track(track, out, requests)
+        return
+    requests = 19_366 if requests is None else requests
     scenario = {**SCENARIO, "workload": {**SCENARIO["workload"], "num_requests": requests}}
     print(
         "Llama-3-70B (BF16) on 8 H100 (tensor parallel), Azure 2023 conversation trace, "
@@ -66,6 +86,16 @@ def demo(
         for rate in (0.5 * capacity, 0.65 * capacity, 0.8 * capacity)
     }
     for file in draw(result, runs, out):
+        print(file)
+
+
+def _track(name: str, out: Path, requests: int | None) -> None:
+    if name not in kvsim.tracks.TRACKS:
+        raise kvsim.ConfigError(f"track: got {name!r}{nearest(name, kvsim.tracks.TRACKS)}")
+    track = kvsim.tracks.TRACKS[name]()
+    rows = track.run(num_requests=requests)
+    print(track.table(rows))
+    for file in track.draw(rows, out):
         print(file)
 
 

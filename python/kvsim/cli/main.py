@@ -18,7 +18,7 @@ def app() -> typer.Typer:
     """Return the application with all its commands."""
     import typer
 
-    from kvsim.cli import about, demo, runs, sharding, validate, verify
+    from kvsim.cli import about, demo, runs, sharding, validate, validate_queueing, verify
 
     application = typer.Typer(
         help="Simulate LLM serving: latency, throughput, KV memory.",
@@ -40,9 +40,12 @@ def app() -> typer.Typer:
         ("demo", demo.demo),
     ):
         application.command(name)(_guarded(command))
-    checks = typer.Typer(help="Predictions against measurements.", no_args_is_help=True)
-    checks.callback()(lambda: None)  # so that its one command keeps its name
+    checks = typer.Typer(
+        help="Predictions against measurements and theory.", no_args_is_help=True
+    )
     checks.command("step-time")(_guarded(validate.step_time))
+    checks.command("queueing")(_guarded(validate_queueing.queueing))
+    checks.command("tail")(_guarded(validate_queueing.tail))
     application.add_typer(checks, name="validate")
     return application
 

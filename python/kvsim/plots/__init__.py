@@ -13,6 +13,7 @@ Examples
 
 from kvsim.plots.caching import hit_rates
 from kvsim.plots.distributions import itl_distribution, latency_cdf
+from kvsim.plots.fleet import hedging_frontier, queues, seesaw, tail
 from kvsim.plots.frontier import LatencyThroughputFrontier
 from kvsim.plots.memory import memory
 from kvsim.plots.sharding import sharding
@@ -22,13 +23,17 @@ from kvsim.plots.waterfall import waterfall
 
 __all__ = [
     "LatencyThroughputFrontier",
+    "hedging_frontier",
     "hit_rates",
     "itl_distribution",
     "latency_cdf",
     "memory",
+    "queues",
     "save",
+    "seesaw",
     "sharding",
     "style",
+    "tail",
     "timeline",
     "waterfall",
 ]
