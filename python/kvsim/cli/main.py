@@ -40,9 +40,7 @@ def app() -> typer.Typer:
         ("demo", demo.demo),
     ):
         application.command(name)(_guarded(command))
-    checks = typer.Typer(
-        help="Predictions against measurements and theory.", no_args_is_help=True
-    )
+    checks = typer.Typer(help="Predictions against measurements and theory.", no_args_is_help=True)
     checks.command("step-time")(_guarded(validate.step_time))
     checks.command("queueing")(_guarded(validate_queueing.queueing))
     checks.command("tail")(_guarded(validate_queueing.tail))
