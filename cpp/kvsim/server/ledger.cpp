@@ -68,23 +68,6 @@ void Ledger::add_row() {
     column->push_back(0);
   }
   redoing_.push_back(0);
-}
-
-void Ledger::add_row() {
-  columns.arrival_ns.push_back(0);
-  columns.scheduled_ns.push_back(0);
-  columns.first_token_ns.push_back(0);
-  columns.finish_ns.push_back(0);
-  columns.output_tokens.push_back(0);
-  columns.num_preemptions.push_back(0);
-  columns.cached_tokens.push_back(0);
-  last_token_ns_.push_back(0);
-  if (!waterfall_) return;
-  for (auto* column : {&columns.host_ns, &columns.compute_ns, &columns.hbm_ns, &columns.comm_ns,
-                       &columns.preempted_ns, &columns.redo_ns, &columns.bubble_ns}) {
-    column->push_back(0);
-  }
-  redoing_.push_back(0);
   if (!first_tokens_) return;
   for (auto* column : {&columns.ttft_host_ns, &columns.ttft_compute_ns, &columns.ttft_hbm_ns,
                        &columns.ttft_comm_ns, &columns.ttft_preempted_ns, &columns.ttft_redo_ns,
