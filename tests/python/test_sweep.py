@@ -42,7 +42,7 @@ def test_a_list_of_points() -> None:
     assert result.points[0] == {RATE: 2.0, SEQS: None, "engine.block_size": None}
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(threads=st.integers(1, 9), seed=st.integers(0, 2**64 - 1))
 def test_threads_change_nothing(threads: int, seed: int) -> None:
     axes = {**GRID, "engine.num_gpu_blocks": [20, 60, 300]}
