@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvsim.plots.style import COLOURS, GREY, LINES, MARKERS, axes, marks, milliseconds, styled
+from kvsim.plots.style import COLOURS, GREY, LINES, MARKERS, axes, marks, plain_ticks, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def tail(
             0.99, 0.97, f"objective: at most {100 * share_allowed:.3g} % beyond {limit_ms:.4g} ms",
             transform=ax.transAxes, ha="right", va="top", fontsize=8.5, color=GREY,
         )  # fmt: skip
-    milliseconds(ax, "x")
+    plain_ticks(ax, "x")
     ax.set_xlabel(f"{_NAMES.get(column, column)} (ms)")
     ax.set_ylabel("share of requests that take longer")
     if title:
@@ -217,7 +217,7 @@ def hedging_frontier(
     shown = [t for t in ticks if t <= 1.2 * max(p[0] for c in curves.values() for p in c)]
     ax.set_xticks(shown, [f"{t:g}" for t in shown], minor=False)
     ax.set_xticks([], minor=True)
-    milliseconds(ax)
+    plain_ticks(ax)
     ax.set_xlabel("second copies (% of the sub-requests); at 0, ringed: no hedging")
     ax.set_ylabel("P99.9 latency (ms)")
     if title:
@@ -268,8 +268,8 @@ def seesaw(
         f"below {limit_ms:.3g} ms and {limit_mw:.3g} mW", (left, bottom), xytext=(5, 6),
         textcoords="offset points", fontsize=8.5, color=GREY,
     )  # fmt: skip
-    milliseconds(ax, "x")
-    milliseconds(ax, "y")
+    plain_ticks(ax, "x")
+    plain_ticks(ax, "y")
     ax.set_xlabel("P99 latency (ms)")
     ax.set_ylabel("power (mW)")
     if title:
