@@ -1,122 +1,21 @@
-// The lazy path of asynchronous scheduling (one stage). Between rounds one batch is in flight. A
-// round schedules the next one, which starts when that one ends, and then processes that one's
-// output; so a request leaves the lazy set when its last token is launched, and finishes a round
-// later. Includers of QueuedReplica include this header.
+// Rounds of the lazy path of batches in flight. A round schedules a batch, which takes the last
+// place in the queue, and then processes the output of the oldest one. So a request leaves its
+// group when its last token is launched, and finishes when that lands. Includers of QueuedReplica
+// include this header.
 #pragma once
 
+#include "kvsim/server/queued_lazy.hpp"
 #include "kvsim/server/queued_replica.hpp"
 
 namespace kvsim {
 
 template <class Pool>
-bool QueuedReplica<Pool>::go_lazy() {
-  if (queue_.size() != 1 || queue_.front().entries.empty() || queue_.front().end < now()) {
-    return false;
-  }
-  for (const RequestId r : state_.running) {
-    const Flight& f = state_.flights[r];
-    if (!state_.seqs[r].chunking && f.unseen != 1) return false;
-  }
-  flying_ = std::move(queue_.front());
-  queue_.pop_front();
-  flying_decodes_ = 0;
-  flying_chunks_.clear();
-  leaving_.clear();
-  chunkers_.clear();
-  const Terms before = ledger_.totals.terms - flying_.terms;
-  std::size_t at = flying_.first_entry;
-  for (const Entry& e : flying_.entries) {
-    if (recorder_.entries_on()) recorder_.fate(at++, e.samples ? 'k' : '-', e.samples);
-    const Seq& q = state_.seqs[e.id];
-    const bool first = q.known == q.prompt;
-    const bool last = q.known + 1 >= q.limit;
-    if (!e.samples || first || e.tokens != 1 || ledger_.redoing(e.id) ||
-        ledger_.last_token_ns(e.id) != now() || !ledger_.booked_until(e.id, flying_.start)) {
-      flying_chunks_.push_back({e, first, last});
-      continue;
-    }
-    ++flying_decodes_;
-    ledger_.open_batches(e.id, before);
-    if (last) {
-      leaving_.push_back(ordered(q, e.id));
-    } else {
-      lazy_.enter(e.id);
-    }
-  }
-  for (const RequestId r : state_.running) {
-    const Seq& q = state_.seqs[r];
-    state_.flights[r] = Flight{};
-    if (q.chunking) chunkers_.push_back(ordered(q, r));
-  }
-  lazy_now_ = true;
-  blocked_ = false;
-  return true;
-}
-
-// Those whose last prompt chunk is in flight decode from the next batch on.
-template <class Pool>
-void QueuedReplica<Pool>::enter_from_flight() {
-  for (const Chunk& c : flying_chunks_) {
-    if (!c.entry.samples || c.last || state_.seqs[c.entry.id].lazy) continue;
-    lazy_.enter(c.entry.id);
-    ledger_.open_batches(c.entry.id, ledger_.totals.terms);
-  }
-}
-
-// Writes everything out as the definition wants it; enter_from_flight() has been called.
-template <class Pool>
-void QueuedReplica<Pool>::go_explicit() {
-  std::erase_if(state_.running, [this](RequestId r) { return !state_.seqs[r].live; });
-  const Terms before = ledger_.totals.terms - flying_.terms;
-  flying_.entries.clear();
-  auto chunk = flying_chunks_.begin();
-  auto leaving = leaving_.begin();
-  for (const RequestId r : state_.running) {
-    Seq& q = state_.seqs[r];
-    Flight& f = state_.flights[r];
-    const bool was_lazy = q.lazy;
-    if (was_lazy) {
-      lazy_.leave_wheel(r);
-      lazy_.leave(r);
-    }
-    if (chunk != flying_chunks_.end() && chunk->entry.id == r) {
-      flying_.entries.push_back(chunk->entry);
-      f.in_flight = chunk->entry.tokens;
-      f.unseen = chunk->entry.samples ? 1 : 0;
-      if (was_lazy) ledger_.open_batches(r, Terms{} - ledger_.totals.terms);
-      ++chunk;
-      continue;
-    }
-    const bool leaves = leaving != leaving_.end() && id_of(*leaving) == r;
-    if (!was_lazy && !leaves) continue;
-    if (leaves) ++leaving;
-    flying_.entries.push_back({r, q.computed - 1, 1, 0, q.blocks, 2, false, true});
-    f.in_flight = f.unseen = 1;
-    ledger_.close_batches(r, before, flying_.start);
-    ledger_.set_last_token(r, now());
-  }
-  flying_.samples = false;
-  for (const Entry& e : flying_.entries) flying_.samples = flying_.samples || e.samples;
-  stage_free_[0] = flying_.end;
-  recent_.assign(1, {flying_.end, flying_.samples});
-  queue_.push_back(std::move(flying_));
-  lazy_.reset_step();
-  lazy_now_ = false;
-}
-
-template <class Pool>
 bool QueuedReplica<Pool>::lazy_round() {
   add_arrivals();
-  const bool none_enter = state_.waiting.empty() || blocked_;
-  if (flying_chunks_.empty() && leaving_.empty() && chunkers_.empty() && none_enter &&
-      lazy_.count() > 0 && lazy_.step() < (std::int64_t{1} << 30)) {
-    const std::int64_t steps = ledger_.totals.steps;
-    leap();
-    if (ledger_.totals.steps > steps) return true;
-  }
+  if (chunkers_.empty() && (state_.waiting.empty() || blocked_) && leap() > 0) return true;
   enter_from_flight();
   state_.set_threshold();
-  if (lazy_.step() >= (std::int64_t{1} << 30) || !lazy_allowed()) {
+  if (!lazy_allowed()) {
     go_explicit();
     return false;
   }
@@ -137,12 +36,17 @@ std::int64_t QueuedReplica<Pool>::chunk_tokens(const Seq& q, std::int64_t budget
 // No preemption, and no chunk that competes for the budget with a decode behind it.
 template <class Pool>
 bool QueuedReplica<Pool>::lazy_allowed() const {
-  if (lazy_.count() == 0 || lazy_.count() > state_.cfg.budget) return false;
-  std::int64_t wish = lazy_.count();
-  auto blocks = static_cast<std::int64_t>(lazy_.takers().size());
-  std::int64_t budget = state_.cfg.budget - lazy_.count();
+  const LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
+  if (state_.num_running == 0 || lazy.count() > state_.cfg.budget ||
+      lazy.step() >= (std::int64_t{1} << 30)) {
+    return false;
+  }
+  std::int64_t wish = lazy.count();
+  auto blocks = static_cast<std::int64_t>(lazy.takers().size());
+  std::int64_t budget = state_.cfg.budget - lazy.count();
   for (const OrderedId x : chunkers_) {
     const Seq& q = state_.seqs[id_of(x)];
+    if (waits(id_of(x))) return false;
     wish += chunk_tokens(q, state_.cfg.max_model_len);
     const std::int64_t n = chunk_tokens(q, budget);
     budget -= n;
@@ -152,20 +56,22 @@ bool QueuedReplica<Pool>::lazy_allowed() const {
   if (chunkers_.empty()) return true;
   std::size_t behind = 0;
   for (std::size_t i = state_.running.size(); i > 0; --i) {
-    const Seq& q = state_.seqs[state_.running[i - 1]];
+    const RequestId r = state_.running[i - 1];
+    const Seq& q = state_.seqs[r];
     if (!q.live) continue;
-    if (q.lazy) break;
+    if (q.lazy && state_.flights[r].group == turn_) break;
     if (q.chunking) ++behind;
   }
-  return behind == chunkers_.size() || (wish <= state_.cfg.budget && !lazy_.publishes_next());
+  return behind == chunkers_.size() || (wish <= state_.cfg.budget && !lazy.publishes_next());
 }
 
 // The running loop; returns the budget that is left.
 template <class Pool>
 std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
-  std::int64_t spent = 0;
-  bool published = !lazy_.publishes_next();
-  merged_ = lazy_.takers();
+  LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
+  std::int64_t left = state_.cfg.budget - lazy.count();
+  bool published = !lazy.publishes_next();
+  merged_ = lazy.takers();
   merged_.insert(merged_.end(), chunkers_.begin(), chunkers_.end());
   std::inplace_merge(merged_.begin(), merged_.end() - static_cast<std::ptrdiff_t>(chunkers_.size()),
                      merged_.end());
@@ -173,35 +79,41 @@ std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];
     if (q.lazy) {
-      lazy_.take_block(q);
+      lazy.take_block(q);
       continue;
     }
-    if (!published) lazy_.publish_blocks();
+    if (!published) lazy.publish_blocks();
     published = true;
-    const std::int64_t n = chunk_tokens(q, state_.cfg.budget - lazy_.count() - spent);
+    const std::int64_t n = chunk_tokens(q, left);
     if (n <= 0) continue;
     const std::int32_t before = q.blocks;
     state_.append_blocks(q, state_.blocks_needed(q, q.computed + n));
     state_.publish(r, q, q.computed + n);
     state_.plan.push_back({r, q.computed, static_cast<std::int32_t>(n), 0, before, 2, false});
-    spent += n;
+    left -= n;
   }
-  if (!published) lazy_.publish_blocks();
-  return state_.cfg.budget - lazy_.count() - spent;
+  if (!published) lazy.publish_blocks();
+  return left;
 }
 
-// Admissions, the new batch's execution, and then the output of the one in flight.
+// Admissions, the new batch's execution, and then the output of the oldest one.
 template <class Pool>
 void QueuedReplica<Pool>::launch(std::int64_t left) {
   flush_ = false;
   state_.carried = !state_.plan.empty();
   state_.admit_queued(left, left, false);
+  // What this call's chunks and admissions took of the budget comes back with the next one, and
+  // another group leaves another budget: only with the whole prompt reserved does the memory that
+  // an admission needs not depend on it.
   const Admission end = state_.admission_end;
-  blocked_ = end == Admission::slots || end == Admission::memory ||
-             (end != Admission::empty && state_.plan.empty());
+  const bool alone = state_.cfg.stages == 1;
+  blocked_ = end == Admission::slots ||
+             (end == Admission::memory && (alone || state_.cfg.reserve_full)) ||
+             (alone && end != Admission::empty && state_.plan.empty());
+  LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
   StepShape shape;
-  shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy_.count();
-  shape.decode_context = lazy_.context();
+  shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy.count();
+  shape.decode_context = lazy.context();
   for (Entry& e : state_.plan) {
     Seq& q = state_.seqs[e.id];
     q.computed += e.tokens;
@@ -209,65 +121,59 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
     e.samples = !q.chunking;
     Definition<Pool>::add_to(shape, e, q);
   }
-  Batch next;
-  next.terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
-  next.start = flying_.end;
-  next.end = next.start + next.terms.total();
-  next.row = recorder_.next_row();
-  next.first_entry = recorder_.next_entry();
-  if (recorder_.steps_on()) record_lazy(next, shape);
-  count(next, shape);
-  const std::int64_t decodes = lazy_.count();
-  lazy_.advance();
-  std::swap(flying_, next);
-  std::swap(flying_decodes_, landing_decodes_);
-  landing_ = std::move(next);
-  landing_chunks_.swap(flying_chunks_);
-  landing_leaving_.swap(leaving_);
-  flying_decodes_ = decodes;
-  flying_chunks_.clear();
-  leaving_.clear();
-  lazy_.collect_finished(leaving_);
-  if (leaving_.size() > 1) std::sort(leaving_.begin(), leaving_.end());
+  Batch& batch = queue_.push();
+  batch.group = turn_;
+  batch.decodes = lazy.count();
+  batch.terms = terms_of(shape);
+  batch.samples = shape.sampled > 0;
+  execute(batch, now());
+  if (recorder_.steps_on()) record_lazy(batch, shape, now());
+  count(batch, shape);
+  lazy.advance();
+  lazy.collect_finished(batch.leaving);
+  if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
+  launch_plan(batch);
+  definition_.count_calls(1);
+  land();
+  end_round(shape.tokens() > 0);
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::launch_plan(Batch& batch) {
   for (const Entry& e : state_.plan) {
     const Seq& q = state_.seqs[e.id];
     if (e.kind != 2) {
-      ledger_.batch_began(e.id, flying_.start, e.kind == 1);
+      ledger_.batch_began(e.id, batch.start, e.kind == 1);
       if (q.chunking) insert_ordered(chunkers_, ordered(q, e.id));
     } else if (!q.chunking) {
       erase_ordered(chunkers_, ordered(q, e.id));
     }
-    flying_chunks_.push_back({e, q.known == q.prompt, q.known + 1 >= q.limit});
+    batch.chunks.push_back({e, q.known == q.prompt, q.known + 1 >= q.limit});
   }
-  land();
 }
 
-// Output of the batch before the one that has just been launched.
+// Output of the oldest batch.
 template <class Pool>
 void QueuedReplica<Pool>::land() {
-  const Ns before = now();
-  advance_to(landing_.end);
-  if (landing_decodes_ > 0) {
-    ledger_.itl.add(now() - before, static_cast<std::uint64_t>(landing_decodes_));
+  Batch& batch = queue_.front();
+  Group& group = groups_[batch.group];
+  advance_to(batch.end);
+  if (batch.decodes > 0) {
+    ledger_.itl.add(now() - group.landed, static_cast<std::uint64_t>(batch.decodes));
     livelock_.progress();
   }
-  const Terms sums = ledger_.totals.terms - flying_.terms;
-  for (const Chunk& c : landing_chunks_) {
-    ledger_.batch_ended(c.entry.id, landing_.start, landing_.end, landing_.terms, c.entry.samples);
-    if (!c.entry.samples) continue;
-    livelock_.progress();
-    ledger_.sampled_in_batch(c.entry.id, c.first);
-    if (!c.last) continue;
-    ledger_.open_batches(c.entry.id, sums);
-    landing_leaving_.push_back(ordered(state_.seqs[c.entry.id], c.entry.id));
-  }
-  std::sort(landing_leaving_.begin(), landing_leaving_.end());
-  for (const OrderedId x : landing_leaving_) {
+  group.sums += batch.terms;
+  group.bubble += batch.end - group.end - batch.terms.total();
+  group.end = batch.end;
+  group.landed = now();
+  for (const Batch::Chunk& c : batch.chunks) land_chunk(batch, c, group);
+  if (!batch.chunks.empty()) std::sort(batch.leaving.begin(), batch.leaving.end());
+  for (const OrderedId x : batch.leaving) {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];
-    ledger_.close_batches(r, sums, now());
+    ledger_.close_batches(r, group.sums, group.bubble, group.end);
     q.known = q.limit;
-    state_.publish(r, q, q.computed);
+    if (state_.cfg.async) state_.publish(r, q, q.computed);
     q.done = true;
     state_.finish(r);
     feed_.finished(r, now());
@@ -275,91 +181,164 @@ void QueuedReplica<Pool>::land() {
     flush_ = true;
     blocked_ = false;
   }
-  if (recorder_.steps_on()) {
-    recorder_.processed(landing_.row, now(), state_.pool.free());
-  }
+  if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
+  queue_.pop();
   if (static_cast<std::int64_t>(state_.running.size()) > 2 * state_.num_running + 64) {
     std::erase_if(state_.running, [this](RequestId r) { return !state_.seqs[r].live; });
   }
 }
 
 template <class Pool>
-void QueuedReplica<Pool>::leap() {
-  std::visit([this](const auto& model) { leap_with(model); }, model_);
+void QueuedReplica<Pool>::land_chunk(Batch& batch, const Batch::Chunk& chunk, Group& group) {
+  const RequestId r = chunk.entry.id;
+  ledger_.batch_ended(r, batch.start, batch.end, batch.terms, chunk.entry.samples);
+  if (!chunk.entry.samples) return;
+  livelock_.progress();
+  ledger_.sampled_in_batch(r, chunk.first);
+  ledger_.open_batches(r, group.sums, group.bubble);
+  Seq& q = state_.seqs[r];
+  if (chunk.last) {
+    batch.leaving.push_back(ordered(q, r));
+  } else if (!state_.cfg.async) {
+    ++q.known;
+    enter(r, batch.group);
+  }
 }
 
-// Rounds in which the lazy requests, and nothing else, are launched and land.
+template <class Pool>
+void QueuedReplica<Pool>::end_round(bool ran) {
+  turn_ = turn_ + 1 == groups_.size() ? 0 : turn_ + 1;
+  if (!ran && work()) advance_to(now() + state_.cfg.empty_sleep_ns);
+}
+
+template <class Pool>
+std::int64_t QueuedReplica<Pool>::leap() {
+  return std::visit([this](const auto& model) { return leap_with(model); }, model_);
+}
+
+// Rounds in which decodes of a group, and nothing else, are launched and land; returns how many.
 template <class Pool>
 template <class Model>
-void QueuedReplica<Pool>::leap_with(const Model& model) {
+std::int64_t QueuedReplica<Pool>::leap_with(const Model& model) {
+  using Decode = typename Model::Decode;
+  if (!queue_.front().plain() || state_.num_running == 0) return 0;
+  for (Group& g : groups_) {
+    const std::int64_t n = g.lazy.count();
+    if (n > 0) g.last_token_at = g.lazy.next_finish();
+    if (n == g.decode_seqs) continue;
+    g.decode_seqs = n;
+    if (n > 0) g.decode = model.decode(n);
+  }
+  constexpr std::int64_t most = 1 << 20;
   RunTotals& totals = ledger_.totals;
-  const std::int64_t n = lazy_.count();
-  const std::int64_t steps = lazy_.next_finish() - lazy_.step();
-  const auto decode = model.decode(n);
   const bool head_waits = !state_.waiting.empty();
+  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
   const Ns next_arrival = feed_.next_time();
   const Ns began = now();
   Ns t = began;
-  Ns end = flying_.end;
-  Terms sum;
-  Terms terms = flying_.terms;
-  std::int64_t done = 0;
+  std::int64_t rounds = 0;
   Int128 used_integral = 0;
   state_.plan.clear();
   state_.preempted.clear();
-  for (; done < steps && t < next_arrival; ++done) {
-    const auto need = static_cast<std::int64_t>(lazy_.takers().size());
-    if (need > state_.pool.free() || (head_waits && lazy_.publishes_next())) break;
-    terms = decode(lazy_.context());
-    if (need > 0) lazy_.take_blocks();
-    if (lazy_.publishes_next()) lazy_.publish_blocks();
-    ledger_.itl.add(end - t, static_cast<std::uint64_t>(flying_decodes_));
-    flying_decodes_ = n;
-    const std::int64_t used = state_.pool.usable() - state_.pool.free();
-    used_integral += Int128{used} * (end - t);
-    sum += terms;
-    if (recorder_.steps_on()) record_leap(t, end, terms, n);
-    t = end;
-    end += terms.total();
-    lazy_.advance();
+  for (; rounds < most && t < next_arrival && queue_.front().plain(); ++rounds) {
+    Group& group = groups_[turn_];
+    const LazyDecodes<Pool>& lazy = group.lazy;
+    const bool empty = lazy.count() == 0;
+    if (!empty) {
+      const auto need = static_cast<std::int64_t>(lazy.takers().size());
+      if (need > state_.pool.free() || lazy.count() > state_.cfg.budget ||
+          (head_waits && lazy.publishes_next()) || lazy.step() >= (std::int64_t{1} << 30)) {
+        break;
+      }
+    }
+    Batch& launched = queue_.push();
+    launch_decodes(launched, group, std::get_if<Decode>(&group.decode), t);
+    Batch& oldest = queue_.front();
+    const Ns from = t;
+    t = std::max(t, oldest.end);
+    Group& lands = groups_[oldest.group];
+    if (oldest.decodes > 0) {
+      ledger_.itl.add(t - lands.landed, static_cast<std::uint64_t>(oldest.decodes));
+    }
+    lands.sums += oldest.terms;
+    lands.bubble += oldest.end - lands.end - oldest.terms.total();
+    lands.end = oldest.end;
+    lands.landed = t;
+    if (recorder_.steps_on()) recorder_.processed(oldest.row, t, state_.pool.free());
+    queue_.pop();
+    if (empty) t += state_.cfg.empty_sleep_ns;
+    used_integral += Int128{used_blocks()} * (t - from);
+    if (++turn_ == groups_.size()) turn_ = 0;
   }
-  if (done == 0) return;
+  if (rounds == 0) return 0;
   livelock_.progress();
-  flying_.terms = terms;
-  flying_.start = t;
-  flying_.end = end;
-  totals.terms += sum;
-  totals.steps += done;
-  totals.lazy_steps += done;
-  totals.busy_ns += sum.total();
-  totals.scheduled_tokens += n * done;
-  totals.entries += n * done;
-  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
   totals.max_running = std::max(totals.max_running, state_.num_running);
   totals.max_waiting = std::max(totals.max_waiting, waiting);
-  totals.max_used_blocks =
-      std::max(totals.max_used_blocks, state_.pool.usable() - state_.pool.free());
+  totals.max_used_blocks = std::max(totals.max_used_blocks, used_blocks());
   totals.waiting_integral += Int128{waiting} * (t - began);
   totals.running_integral += Int128{state_.num_running} * (t - began);
   totals.used_block_integral += used_integral;
+  definition_.count_calls(rounds);
   ledger_.set_clock(t);
   flush_ = false;
-  if (done == steps) lazy_.collect_finished(leaving_);
-  if (leaving_.size() > 1) std::sort(leaving_.begin(), leaving_.end());
+  return rounds;
+}
+
+// The group's next batch, empty if nobody is in it.
+template <class Pool>
+template <class Decode>
+void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t) {
+  LazyDecodes<Pool>& lazy = group.lazy;
+  const std::int64_t n = lazy.count();
+  batch.group = turn_;
+  batch.decodes = n;
+  batch.samples = n > 0;
+  if (n > 0) {
+    batch.terms = (*decode)(lazy.context());
+    if (!lazy.takers().empty()) lazy.take_blocks();
+    if (lazy.publishes_next()) lazy.publish_blocks();
+  } else {
+    batch.terms = Terms{};
+  }
+  execute(batch, t);
+  if (recorder_.steps_on()) {
+    StepShape shape;
+    shape.decode_seqs = shape.decode_tokens = n;
+    shape.decode_context = lazy.context();
+    record_lazy(batch, shape, t);
+  }
+  if (n == 0) return;
+  RunTotals& totals = ledger_.totals;
+  totals.terms += batch.terms;
+  ++totals.steps;
+  ++totals.lazy_steps;
+  totals.busy_ns += batch.stage_ns;
+  totals.scheduled_tokens += n;
+  totals.entries += n;
+  lazy.advance();
+  if (lazy.step() < group.last_token_at) return;
+  lazy.collect_finished(batch.leaving);
+  if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
+  // The batch of those who leave ends the leap before their group's next turn; but the wheel may
+  // only have looked at who stood at its far end.
+  group.last_token_at = lazy.count() > 0 ? lazy.next_finish() : 0;
 }
 
 // Rows of a launched batch: lazy requests and the plan, in running order.
 template <class Pool>
-void QueuedReplica<Pool>::record_lazy(const Batch& batch, const StepShape& shape) {
+void QueuedReplica<Pool>::record_lazy(Batch& batch, const StepShape& shape, Ns t) {
+  batch.row = recorder_.next_row();
+  batch.first_entry = recorder_.next_entry();
   if constexpr (Pool::has_ids) {
     if (recorder_.entries_on()) {
+      LazyDecodes<Pool>& lazy = groups_[batch.group].lazy;
       auto planned = state_.plan.begin();
       for (const RequestId r : state_.running) {
         const Seq& q = state_.seqs[r];
         if (!q.live) continue;
         const std::size_t at = recorder_.next_entry();
-        if (q.lazy) {
-          const std::int32_t c = lazy_.computed(q);
+        if (q.lazy && state_.flights[r].group == batch.group) {
+          const std::int32_t c = lazy.computed(q);
           const bool took = c % state_.cfg.block_size == 0;
           recorder_.entry({r, c, 1, 0, 0, 2, false}, state_.table(q) + c / state_.cfg.block_size,
                           took ? 1 : 0, 1);
@@ -376,31 +355,7 @@ void QueuedReplica<Pool>::record_lazy(const Batch& batch, const StepShape& shape
       }
     }
   }
-  recorder_.step(
-      {now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
-       state_.num_running, static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
-      state_.preempted);
-  recorder_.batch(batch.start, batch.end, 2);
-}
-
-template <class Pool>
-void QueuedReplica<Pool>::record_leap(Ns t, Ns end, const Terms& terms, std::int64_t n) {
-  Batch batch;
-  batch.terms = terms;
-  batch.start = end;
-  batch.end = end + terms.total();
-  StepShape shape;
-  shape.decode_seqs = shape.decode_tokens = n;
-  shape.decode_context = lazy_.context();
-  const std::size_t row = recorder_.next_row();
-  const std::size_t first_entry = recorder_.next_entry();
-  const Ns clock = now();
-  ledger_.set_clock(t);
-  record_lazy(batch, shape);
-  ledger_.set_clock(clock);
-  recorder_.processed(flying_.row, end, state_.pool.free());
-  flying_.row = row;
-  flying_.first_entry = first_entry;
+  record_row(batch, shape, t);
 }
 
 }  // namespace kvsim
