@@ -49,15 +49,8 @@ class BatchQueue {
   [[nodiscard]] Batch& operator[](std::size_t i) { return slots_[wrapped(head_ + i)]; }
   [[nodiscard]] const Batch& operator[](std::size_t i) const { return slots_[wrapped(head_ + i)]; }
 
-  // The new batch has empty lists; its other members are the caller's to set.
-  Batch& push() {
-    Batch& b = slots_[wrapped(head_ + size_)];
-    ++size_;
-    b.entries.clear();
-    b.leaving.clear();
-    b.chunks.clear();
-    return b;
-  }
+  // The new batch has empty lists, as its user leaves them; its other members are to be set.
+  Batch& push() { return slots_[wrapped(head_ + size_++)]; }
   void pop() {
     head_ = wrapped(head_ + 1);
     --size_;

@@ -119,6 +119,7 @@ void QueuedReplica<Pool>::take_over(Batch& batch) {
 template <class Pool>
 void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
   groups_[group].lazy.enter(r);
+  groups_[group].changed = true;
   state_.flights[r].group = static_cast<std::uint16_t>(group);
 }
 
@@ -150,7 +151,10 @@ void QueuedReplica<Pool>::go_explicit() {
     q.known = q.computed + (state_.flights[r].in_flight > 0 ? 0 : 1);
     write_out(r, group);
   }
-  for (Group& g : groups_) g.lazy.reset_step();
+  for (Group& g : groups_) {
+    g.lazy.reset_step();
+    g.changed = true;
+  }
   lazy_now_ = false;
 }
 

@@ -12,7 +12,7 @@ namespace kvsim {
 template <class Pool>
 bool QueuedReplica<Pool>::lazy_round() {
   add_arrivals();
-  if (chunkers_.empty() && (state_.waiting.empty() || blocked_) && leap() > 0) return true;
+  if (chunkers_.empty() && (state_.waiting.empty() || blocked_) && leap()) return true;
   enter_from_flight();
   state_.set_threshold();
   if (!lazy_allowed()) {
@@ -108,8 +108,9 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
   const Admission end = state_.admission_end;
   const bool alone = state_.cfg.stages == 1;
   blocked_ = end == Admission::slots ||
-             (end == Admission::memory && (alone || state_.cfg.reserve_full)) ||
-             (alone && end != Admission::empty && state_.plan.empty());
+             (end == Admission::memory && (alone || state_.cfg.reserve_full));
+  lacks_budget_ = !blocked_ && alone && end != Admission::empty && state_.plan.empty();
+  blocked_ = blocked_ || lacks_budget_;
   LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
   StepShape shape;
   shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy.count();
@@ -130,8 +131,7 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
   if (recorder_.steps_on()) record_lazy(batch, shape, now());
   count(batch, shape);
   lazy.advance();
-  lazy.collect_finished(batch.leaving);
-  if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
+  collect_leaving(batch, groups_[turn_]);
   launch_plan(batch);
   definition_.count_calls(1);
   land();
@@ -152,20 +152,34 @@ void QueuedReplica<Pool>::launch_plan(Batch& batch) {
   }
 }
 
+// The lazy requests' part of a batch whose output is processed at t.
+template <class Pool>
+template <class Histogram>
+void QueuedReplica<Pool>::land_decodes(const Batch& batch, Ns t, Histogram& gaps) {
+  Group& group = groups_[batch.group];
+  if (batch.decodes > 0) gaps.add(t - group.landed, static_cast<std::uint64_t>(batch.decodes));
+  group.sums += batch.terms;
+  group.bubble += batch.end - group.end - batch.terms.total();
+  group.end = batch.end;
+  group.landed = t;
+}
+
 // Output of the oldest batch.
 template <class Pool>
 void QueuedReplica<Pool>::land() {
   Batch& batch = queue_.front();
-  Group& group = groups_[batch.group];
   advance_to(batch.end);
-  if (batch.decodes > 0) {
-    ledger_.itl.add(now() - group.landed, static_cast<std::uint64_t>(batch.decodes));
-    livelock_.progress();
-  }
-  group.sums += batch.terms;
-  group.bubble += batch.end - group.end - batch.terms.total();
-  group.end = batch.end;
-  group.landed = now();
+  if (batch.decodes > 0) livelock_.progress();
+  land_decodes(batch, now(), ledger_.itl);
+  if (!batch.plain()) land_others(batch);
+  if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
+  queue_.pop();
+}
+
+// What of it is handled one by one, and who got the last token.
+template <class Pool>
+void QueuedReplica<Pool>::land_others(Batch& batch) {
+  Group& group = groups_[batch.group];
   for (const Batch::Chunk& c : batch.chunks) land_chunk(batch, c, group);
   if (!batch.chunks.empty()) std::sort(batch.leaving.begin(), batch.leaving.end());
   for (const OrderedId x : batch.leaving) {
@@ -181,8 +195,8 @@ void QueuedReplica<Pool>::land() {
     flush_ = true;
     blocked_ = false;
   }
-  if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
-  queue_.pop();
+  batch.chunks.clear();
+  batch.leaving.clear();
   if (static_cast<std::int64_t>(state_.running.size()) > 2 * state_.num_running + 64) {
     std::erase_if(state_.running, [this](RequestId r) { return !state_.seqs[r].live; });
   }
@@ -212,76 +226,169 @@ void QueuedReplica<Pool>::end_round(bool ran) {
 }
 
 template <class Pool>
-std::int64_t QueuedReplica<Pool>::leap() {
+bool QueuedReplica<Pool>::leap() {
   return std::visit([this](const auto& model) { return leap_with(model); }, model_);
 }
 
-// Rounds in which decodes of a group, and nothing else, are launched and land; returns how many.
+// Rounds that schedule decodes of a group and nothing else; false if there was none. It ends with
+// an arrival, when the head of the queue might be admitted, or when blocks run out.
 template <class Pool>
 template <class Model>
-std::int64_t QueuedReplica<Pool>::leap_with(const Model& model) {
-  using Decode = typename Model::Decode;
-  if (!queue_.front().plain() || state_.num_running == 0) return 0;
-  for (Group& g : groups_) {
-    const std::int64_t n = g.lazy.count();
-    if (n > 0) g.last_token_at = g.lazy.next_finish();
-    if (n == g.decode_seqs) continue;
-    g.decode_seqs = n;
-    if (n > 0) g.decode = model.decode(n);
-  }
+bool QueuedReplica<Pool>::leap_with(const Model& model) {
   constexpr std::int64_t most = 1 << 20;
-  RunTotals& totals = ledger_.totals;
-  const bool head_waits = !state_.waiting.empty();
-  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
-  const Ns next_arrival = feed_.next_time();
-  const Ns began = now();
-  Ns t = began;
-  std::int64_t rounds = 0;
-  Int128 used_integral = 0;
   state_.plan.clear();
   state_.preempted.clear();
-  for (; rounds < most && t < next_arrival && queue_.front().plain(); ++rounds) {
-    Group& group = groups_[turn_];
-    const LazyDecodes<Pool>& lazy = group.lazy;
-    const bool empty = lazy.count() == 0;
-    if (!empty) {
-      const auto need = static_cast<std::int64_t>(lazy.takers().size());
-      if (need > state_.pool.free() || lazy.count() > state_.cfg.budget ||
-          (head_waits && lazy.publishes_next()) || lazy.step() >= (std::int64_t{1} << 30)) {
-        break;
-      }
-    }
-    Batch& launched = queue_.push();
-    launch_decodes(launched, group, std::get_if<Decode>(&group.decode), t);
-    Batch& oldest = queue_.front();
-    const Ns from = t;
-    t = std::max(t, oldest.end);
-    Group& lands = groups_[oldest.group];
-    if (oldest.decodes > 0) {
-      ledger_.itl.add(t - lands.landed, static_cast<std::uint64_t>(oldest.decodes));
-    }
-    lands.sums += oldest.terms;
-    lands.bubble += oldest.end - lands.end - oldest.terms.total();
-    lands.end = oldest.end;
-    lands.landed = t;
-    if (recorder_.steps_on()) recorder_.processed(oldest.row, t, state_.pool.free());
-    queue_.pop();
-    if (empty) t += state_.cfg.empty_sleep_ns;
-    used_integral += Int128{used_blocks()} * (t - from);
-    if (++turn_ == groups_.size()) turn_ = 0;
+  Leap leap(now(), ledger_.itl);
+  while (leap.t < feed_.next_time() && state_.num_running > 0 && leap.rounds < most &&
+         (state_.waiting.empty() || blocked_)) {
+    if (!leap_round(model, leap)) break;
   }
-  if (rounds == 0) return 0;
-  livelock_.progress();
-  totals.max_running = std::max(totals.max_running, state_.num_running);
-  totals.max_waiting = std::max(totals.max_waiting, waiting);
-  totals.max_used_blocks = std::max(totals.max_used_blocks, used_blocks());
-  totals.waiting_integral += Int128{waiting} * (t - began);
-  totals.running_integral += Int128{state_.num_running} * (t - began);
-  totals.used_block_integral += used_integral;
-  definition_.count_calls(rounds);
-  ledger_.set_clock(t);
+  if (leap.rounds == 0) return false;
+  book(leap);
+  return true;
+}
+
+// One round, or with one stage as many as end before something happens.
+template <class Pool>
+template <class Model>
+bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
+  using Decode = typename Model::Decode;
+  Batch& lands = queue_.front();
+  if (!lands.chunks.empty()) enter_from_flight();
+  Group& group = groups_[turn_];
+  LazyDecodes<Pool>& lazy = group.lazy;
+  const std::int64_t n = lazy.count();
+  if (n > 0) {
+    if (group.changed) look_ahead(group, model);
+    if (static_cast<std::int64_t>(lazy.takers().size()) > state_.pool.free() ||
+        n > state_.cfg.budget || (!state_.waiting.empty() && lazy.publishes_next()) ||
+        lazy.step() >= (std::int64_t{1} << 30)) {
+      return false;
+    }
+    if (state_.cfg.stages == 1 && lands.plain() && lazy.step() + 1 < group.last_token_at &&
+        !recorder_.steps_on()) {
+      leap_alone(*std::get_if<Decode>(&group.decode), leap, feed_.next_time());
+      return true;
+    }
+  }
   flush_ = false;
-  return rounds;
+  Batch& launched = queue_.push();
+  launch_decodes(launched, group, std::get_if<Decode>(&group.decode), leap.t);
+  if (n > 0) {
+    leap.terms += launched.terms;
+    leap.busy_ns += launched.stage_ns;
+    leap.tokens += n;
+    ++leap.steps;
+  }
+  ++leap.rounds;
+  if (++turn_ == groups_.size()) turn_ = 0;
+  pass(leap, std::max(leap.t, lands.end));
+  land_decodes(lands, leap.t, leap.gaps);
+  if (!lands.plain()) {
+    ledger_.set_clock(leap.t);
+    land_others(lands);
+  }
+  if (recorder_.steps_on()) recorder_.processed(lands.row, leap.t, state_.pool.free());
+  queue_.pop();
+  if (n == 0 && work()) pass(leap, leap.t + state_.cfg.empty_sleep_ns);
+  return true;
+}
+
+// The same for asynchronous scheduling on one stage, as long as nothing but decodes of the same
+// requests is launched and lands. Only the batch in flight changes, so it is held in variables.
+template <class Pool>
+template <class Decode>
+void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_arrival) {
+  Group& group = groups_[0];
+  LazyDecodes<Pool>& lazy = group.lazy;
+  Batch& flying = queue_.front();
+  const std::int64_t n = lazy.count();
+  const bool head_waits = !state_.waiting.empty();
+  const std::int64_t steps = group.last_token_at - lazy.step() - 1;
+  const Ns booked = group.end;
+  Terms landed = flying.terms;
+  Terms last = flying.terms;
+  Ns start = flying.start;
+  Ns end = flying.end;
+  Ns t = leap.t;
+  auto decodes = static_cast<std::uint64_t>(flying.decodes);
+  Terms sum;
+  std::int64_t done = 0;
+  do {
+    const auto need = static_cast<std::int64_t>(lazy.takers().size());
+    if (need > state_.pool.free() || (head_waits && lazy.publishes_next())) break;
+    last = decode(lazy.context());
+    if (need > 0) lazy.take_blocks();
+    if (lazy.publishes_next()) lazy.publish_blocks();
+    lazy.advance();
+    sum += last;
+    const Ns at = std::max(t, end);
+    leap.used_integral += Int128{used_blocks()} * (at - t);
+    leap.gaps.add(at - group.landed, decodes);
+    group.landed = at;
+    group.end = end;
+    decodes = static_cast<std::uint64_t>(n);
+    t = at;
+    start = at;
+    end = at + last.total();
+    ++done;
+  } while (done < steps && t < next_arrival);
+  flush_ = false;
+  landed += sum;
+  landed = landed - last;
+  group.sums += landed;
+  group.bubble += group.end - booked - landed.total();
+  flying.terms = last;
+  flying.start = start;
+  flying.end = stage_free_[0] = end;
+  flying.stage_ns = last.total();
+  flying.decodes = n;
+  flying.samples = true;
+  leap.terms += sum;
+  leap.busy_ns += sum.total();
+  leap.tokens += n * done;
+  leap.steps += done;
+  leap.rounds += done;
+  leap.most_used = std::max(leap.most_used, used_blocks());
+  leap.running_integral += Int128{state_.num_running} * (t - leap.t);
+  leap.t = t;
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::pass(Leap& leap, Ns until) {
+  leap.most_used = std::max(leap.most_used, used_blocks());
+  leap.used_integral += Int128{used_blocks()} * (until - leap.t);
+  leap.running_integral += Int128{state_.num_running} * (until - leap.t);
+  leap.t = until;
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::book(const Leap& leap) {
+  RunTotals& totals = ledger_.totals;
+  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
+  totals.max_waiting = std::max(totals.max_waiting, waiting);
+  totals.max_used_blocks = std::max(totals.max_used_blocks, leap.most_used);
+  totals.waiting_integral += Int128{waiting} * (leap.t - leap.began);
+  totals.running_integral += leap.running_integral;
+  totals.used_block_integral += leap.used_integral;
+  totals.terms += leap.terms;
+  totals.steps += leap.steps;
+  totals.lazy_steps += leap.steps;
+  totals.busy_ns += leap.busy_ns;
+  totals.scheduled_tokens += leap.tokens;
+  totals.entries += leap.tokens;
+  definition_.count_calls(leap.rounds);
+  if (leap.steps > 0) livelock_.progress();
+  ledger_.set_clock(leap.t);
+}
+
+// What is constant until somebody enters or leaves the group.
+template <class Pool>
+template <class Model>
+void QueuedReplica<Pool>::look_ahead(Group& group, const Model& model) {
+  group.decode = model.decode(group.lazy.count());
+  group.last_token_at = group.lazy.next_finish();
+  group.changed = false;
 }
 
 // The group's next batch, empty if nobody is in it.
@@ -308,20 +415,16 @@ void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decod
     record_lazy(batch, shape, t);
   }
   if (n == 0) return;
-  RunTotals& totals = ledger_.totals;
-  totals.terms += batch.terms;
-  ++totals.steps;
-  ++totals.lazy_steps;
-  totals.busy_ns += batch.stage_ns;
-  totals.scheduled_tokens += n;
-  totals.entries += n;
   lazy.advance();
-  if (lazy.step() < group.last_token_at) return;
-  lazy.collect_finished(batch.leaving);
+  if (lazy.step() == group.last_token_at) collect_leaving(batch, group);
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::collect_leaving(Batch& batch, Group& group) {
+  group.lazy.collect_finished(batch.leaving);
   if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
-  // The batch of those who leave ends the leap before their group's next turn; but the wheel may
-  // only have looked at who stood at its far end.
-  group.last_token_at = lazy.count() > 0 ? lazy.next_finish() : 0;
+  group.changed = true;  // if only in that the wheel looked at who stood at its far end
+  if (lacks_budget_ && !batch.leaving.empty()) blocked_ = false;
 }
 
 // Rows of a launched batch: lazy requests and the plan, in running order.

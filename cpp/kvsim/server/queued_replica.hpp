@@ -174,6 +174,7 @@ class QueuedReplica {
           flush_ = true;
         });
     if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
+    batch.entries.clear();
     queue_.pop();
   }
 
@@ -244,9 +245,24 @@ class QueuedReplica {
     Ns bubble = 0;
     Ns end = 0;       // of the execution of the one that landed last
     Ns landed = 0;    // when its output was processed
-    StepTimeDecode decode;  // for so many sequences:
-    std::int64_t decode_seqs = -1;
-    std::int64_t last_token_at = 0;  // lazy.next_finish(), in a leap
+    StepTimeDecode decode;           // for lazy.count() sequences
+    std::int64_t last_token_at = 0;  // lazy.next_finish()
+    bool changed = true;             // these two are to be found anew
+  };
+  // A leap: its clock and its sums.
+  struct Leap {
+    Leap(Ns clock, ItlHistogram& itl) : began(clock), t(clock), gaps(itl) {}
+    Ns began;
+    Ns t;
+    Terms terms;
+    Ns busy_ns = 0;
+    std::int64_t rounds = 0;
+    std::int64_t steps = 0;
+    std::int64_t tokens = 0;
+    std::int64_t most_used = 0;
+    Int128 used_integral = 0;
+    Int128 running_integral = 0;
+    ItlHistogram::Run gaps;
   };
   void make_groups(std::int64_t longest);
   static std::int64_t longest_output(const SchedulerConfig& c, const RequestTable& t) {
@@ -274,13 +290,25 @@ class QueuedReplica {
   void launch(std::int64_t left);
   void launch_plan(Batch& batch);
   void land();
+  void land_others(Batch& batch);
   void land_chunk(Batch& batch, const Batch::Chunk& chunk, Group& group);
   void end_round(bool ran);
-  std::int64_t leap();
+  bool leap();
   template <class Model>
-  std::int64_t leap_with(const Model& model);
+  bool leap_with(const Model& model);
+  template <class Model>
+  void look_ahead(Group& group, const Model& model);
+  template <class Model>
+  bool leap_round(const Model& model, Leap& leap);
+  template <class Decode>
+  void leap_alone(const Decode& decode, Leap& leap, Ns next_arrival);
+  void pass(Leap& leap, Ns until);
+  void book(const Leap& leap);
   template <class Decode>
   void launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t);
+  void collect_leaving(Batch& batch, Group& group);
+  template <class Histogram>
+  void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
   void record_lazy(Batch& batch, const StepShape& shape, Ns t);
 
   void poll() {
@@ -307,6 +335,7 @@ class QueuedReplica {
   bool leap_;
   bool lazy_now_ = false;
   bool blocked_ = false;       // the head of the queue cannot be admitted for now
+  bool lacks_budget_ = false;  // and that for want of budget, which comes back with a last launch
   std::vector<Group> groups_;  // one a stage
   std::size_t turn_ = 0;       // whose decodes the next call schedules
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
