@@ -265,8 +265,7 @@ bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
         lazy.step() >= (std::int64_t{1} << 30)) {
       return false;
     }
-    if (state_.cfg.stages == 1 && lands.plain() && lazy.step() + 1 < group.last_token_at &&
-        !recorder_.steps_on()) {
+    if (state_.cfg.stages == 1 && lands.plain() && !recorder_.steps_on()) {
       leap_alone(*std::get_if<Decode>(&group.decode), leap, feed_.next_time());
       return true;
     }
@@ -304,7 +303,7 @@ void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_a
   Batch& flying = queue_.front();
   const std::int64_t n = lazy.count();
   const bool head_waits = !state_.waiting.empty();
-  const std::int64_t steps = group.last_token_at - lazy.step() - 1;
+  const std::int64_t steps = group.last_token_at - lazy.step();
   const Ns booked = group.end;
   Terms landed = flying.terms;
   Terms last = flying.terms;
@@ -352,6 +351,7 @@ void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_a
   leap.most_used = std::max(leap.most_used, used_blocks());
   leap.running_integral += Int128{state_.num_running} * (t - leap.t);
   leap.t = t;
+  if (done == steps) collect_leaving(flying, group);
 }
 
 template <class Pool>
