@@ -14,7 +14,8 @@ namespace kvsim {
 template <class Pool>
 void QueuedReplica<Pool>::make_groups(std::int64_t longest) {
   // Who finishes beyond the wheel's span is looked at again there: many groups get small wheels.
-  const std::int64_t span = state_.cfg.stages == 1 ? longest : std::min<std::int64_t>(longest, 8191);
+  const std::int64_t span =
+      state_.cfg.stages == 1 ? longest : std::min<std::int64_t>(longest, 8191);
   for (std::int64_t g = 0; g < state_.cfg.stages; ++g) {
     groups_.emplace_back(state_, span, state_.cfg.async ? 1 : 0);
   }

@@ -107,8 +107,8 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
   // an admission needs not depend on it.
   const Admission end = state_.admission_end;
   const bool alone = state_.cfg.stages == 1;
-  blocked_ = end == Admission::slots ||
-             (end == Admission::memory && (alone || state_.cfg.reserve_full));
+  blocked_ =
+      end == Admission::slots || (end == Admission::memory && (alone || state_.cfg.reserve_full));
   lacks_budget_ = !blocked_ && alone && end != Admission::empty && state_.plan.empty();
   blocked_ = blocked_ || lacks_budget_;
   LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
@@ -235,7 +235,7 @@ bool QueuedReplica<Pool>::leap() {
 template <class Pool>
 template <class Model>
 bool QueuedReplica<Pool>::leap_with(const Model& model) {
-  constexpr std::int64_t most = 1 << 20;
+  constexpr std::int64_t most = 1 << 16;  // between two polls
   state_.plan.clear();
   state_.preempted.clear();
   Leap leap(now(), ledger_.itl);

@@ -243,8 +243,8 @@ class QueuedReplica {
     LazyDecodes<Pool> lazy;
     Terms sums;
     Ns bubble = 0;
-    Ns end = 0;       // of the execution of the one that landed last
-    Ns landed = 0;    // when its output was processed
+    Ns end = 0;                      // of the execution of the one that landed last
+    Ns landed = 0;                   // when its output was processed
     StepTimeDecode decode;           // for lazy.count() sequences
     std::int64_t last_token_at = 0;  // lazy.next_finish()
     bool changed = true;             // these two are to be found anew
