@@ -93,6 +93,7 @@ struct StepColumns {
   std::vector<std::int32_t> scheduled, tokens, running, waiting, free_blocks_scheduled,
       free_blocks_end, preempted;
   std::vector<std::int64_t> context;
+  std::vector<double> bisection_utilization;  // step-time models that have links
   // record all:
   std::vector<std::uint64_t> blocks_hash;
   std::vector<std::int64_t> preempted_offset;  // CSR into the two columns below, size steps + 1
@@ -181,6 +182,8 @@ struct RunTotals {
   std::int64_t max_used_blocks = 0;
   std::int64_t num_gpu_blocks = 0;
   std::int64_t block_size = 0;
+  // Largest share of the bisection bandwidth that a step used (docs/metrics.md); 0 without links.
+  double peak_bisection_utilization = 0;
   // Time integrals: requests * ns, blocks * ns. Requests wait from their arrival on, so
   // waiting + running integrals = sum of all sojourn times (Little's law, exactly; checked at the
   // end of every run).

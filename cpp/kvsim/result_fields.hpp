@@ -85,6 +85,7 @@ void for_each_column(const StepColumns& c, Visit&& visit) {
   visit("free_blocks_end", c.free_blocks_end);
   visit("preempted", c.preempted);
   visit("context", c.context);
+  visit("bisection_utilization", c.bisection_utilization);
   visit("blocks_hash", c.blocks_hash);
   visit("preempted_offset", c.preempted_offset);
   visit("preempted_request", c.preempted_request);

@@ -191,6 +191,17 @@ void complete_columns(RequestColumns& c, const RequestTable& t, const FrontEnd& 
   }
 }
 
+// Steps that schedule nothing use no link.
+void complete_steps(StepColumns& c, const StepTimeModel& model) {
+  if (!(bisection_ns(model, 1) > 0)) return;
+  c.bisection_utilization.resize(c.dur_ns.size());
+  for (std::size_t i = 0; i < c.dur_ns.size(); ++i) {
+    if (c.dur_ns[i] == 0) continue;
+    c.bisection_utilization[i] =
+        bisection_ns(model, c.tokens[i]) / static_cast<double>(c.dur_ns[i]);
+  }
+}
+
 // Only an open loop can outrun the server: with clients that wait, the queue is bounded by design.
 void judge_stability(const Scenario& s, Result& result) {
   const Arrivals& a = s.workload.arrivals;
@@ -298,6 +309,7 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   result.totals.block_size = setup.config.block_size;
   in.control.poll();
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
+  complete_steps(result.steps, model);
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
   finish_result(s, in, result);
   return result;

@@ -63,6 +63,7 @@ __all__ = [
     "LeastOutstanding",
     "Lengths",
     "Link",
+    "LinkKind",
     "LogNormal",
     "LogNormalLengths",
     "Mode",
@@ -126,6 +127,7 @@ SpecMethod = Literal["ngram", "draft_model"]
 OperatorTables = Literal["auto", "measured", "fitted"]
 AllReduceKind = Literal["auto", "table", "fitted", "ring", "tree"]
 TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
+LinkKind = Literal["auto", "pcie"]
 DatasetOrder = Literal["trace", "resample"]
 Discipline = Literal["fcfs", "edf"]
 Placement = Literal["any", "distinct", "sharded"]
@@ -506,7 +508,13 @@ class Kernels(Spec):
         there is one.
     tensor_parallel_form : TensorParallelForm, default 'all_reduce'
         all_reduce: two a layer; sequence_parallel: reduce-scatter and all-gather, norms on a part
-        of the tokens; weight_gather: weights are gathered, tokens split.
+        of the tokens; weight_gather: weights are gathered, tokens split, in steps of enough tokens.
+    weight_gather_min_tokens : int | None, in tokens, default None
+        With weight_gather: smaller steps all-reduce; null = the size above which gathering moves
+        less, a layer's weight bytes / (8 hidden_size) (from 0 up to 1073741824).
+    link : LinkKind, default 'auto'
+        Link between GPUs of a node: auto = the GPU's own (NVLink, xGMI or PCIe), pcie = its PCI
+        Express.
     link_gb_per_s : float | None, in GB/s, default None
         Link between GPUs of a node, per direction; null = the GPU's (above 0 up to 1000000).
     link_latency_us : float, in us, default 0.5
@@ -526,6 +534,8 @@ class Kernels(Spec):
     cuda_graph_max_tokens: int
     all_reduce: AllReduceKind
     tensor_parallel_form: TensorParallelForm
+    weight_gather_min_tokens: int | None
+    link: LinkKind
     link_gb_per_s: float | None
     link_latency_us: float
     link_efficiency: float | None
@@ -538,6 +548,7 @@ class Kernels(Spec):
         "host_us": real,
         "host_us_per_seq": real,
         "cuda_graph_max_tokens": whole,
+        "weight_gather_min_tokens": whole,
         "link_gb_per_s": real,
         "link_latency_us": real,
         "link_efficiency": real,
@@ -554,6 +565,8 @@ class Kernels(Spec):
         cuda_graph_max_tokens: int = 512,
         all_reduce: AllReduceKind = "auto",
         tensor_parallel_form: TensorParallelForm = "all_reduce",
+        weight_gather_min_tokens: int | None = None,
+        link: LinkKind = "auto",
         link_gb_per_s: float | None = None,
         link_latency_us: float = 0.5,
         link_efficiency: float | None = None,
@@ -567,6 +580,8 @@ class Kernels(Spec):
             cuda_graph_max_tokens=cuda_graph_max_tokens,
             all_reduce=all_reduce,
             tensor_parallel_form=tensor_parallel_form,
+            weight_gather_min_tokens=weight_gather_min_tokens,
+            link=link,
             link_gb_per_s=link_gb_per_s,
             link_latency_us=link_latency_us,
             link_efficiency=link_efficiency,

@@ -49,9 +49,22 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
             ]
         )
     )
-    return {
+    affine = {"step_time": {"kind": "affine", "a_ns": 1e6, "b_ns_per_token": 1e4}}
+    kernels = {
+        "model": "llama-3-8b",
+        "gpu": "h100-sxm",
+        "tensor_parallel_size": draw(st.sampled_from([1, 2, 8])),
+        "step_time": {
+            "kind": "kernels",
+            "tensor_parallel_form": draw(
+                st.sampled_from(["all_reduce", "sequence_parallel", "weight_gather"])
+            ),
+            "node_link_gb_per_s": 50.0,
+        },
+    }
+    return draw(st.sampled_from([affine, kernels])) | {
         "engine": engine,
-        "step_time": {"kind": "affine", "a_ns": 1e6, "b_ns_per_token": 1e4},
+        "pipeline_parallel_size": draw(st.sampled_from([1, 1, 2, 4])),
         "workload": {
             "arrivals": arrivals,
             "lengths": {
@@ -85,6 +98,33 @@ def test_leap_is_step(scenario: dict[str, Any]) -> None:
     same = set(step.summary) - {"lazy_steps"}
     assert {k: step.summary[k] for k in same} == {k: leap.summary[k] for k in same}
     assert step.status == leap.status
+
+
+def test_bisection_utilization_of_steps() -> None:
+    """The peak is the largest of the steps', which are bytes over bandwidth and duration."""
+    scenario = {
+        "model": "llama-3-70b",
+        "gpu": "h100-sxm",
+        "tensor_parallel_size": 8,
+        "engine": {"num_gpu_blocks": 5000},
+        "step_time": {"kind": "kernels", "cuda_graph_max_tokens": 0},
+        "workload": {
+            "arrivals": {"kind": "poisson", "rate_per_s": 20.0},
+            "lengths": {"kind": "fixed", "prompt_tokens": 500, "output_tokens": 50},
+            "num_requests": 40,
+        },
+        "record": "steps",
+    }
+    result = kvsim.simulate(scenario)
+    steps = result.steps
+    bandwidth = 8 / 2 * 450e9
+    crossing = 2 * 80 * 2 * 7 / 8 * 2 * steps["tokens"] * 8192
+    expected = crossing / bandwidth / (steps["dur_ns"] * 1e-9)
+    np.testing.assert_allclose(steps["bisection_utilization"], expected, rtol=1e-9)
+    assert result.summary["peak_bisection_utilization"] == steps["bisection_utilization"].max()
+    one = kvsim.simulate(scenario | {"tensor_parallel_size": 1, "gpu": "h200"})
+    assert one.summary["peak_bisection_utilization"] is None
+    assert "bisection_utilization" not in one.steps
 
 
 @settings(max_examples=60, deadline=None)

@@ -37,4 +37,18 @@ struct Link {
   return 2 * levels * link.hop_ns + transfer_ns(2 * bytes, link);
 }
 
+// Bytes that cross the middle of the group in one direction: a cut of the ring meets one link each
+// way. Of an all-gather or a reduce-scatter it is half.
+[[nodiscard]] inline double ring_all_reduce_bisection_bytes(std::int64_t gpus, double bytes) {
+  const auto n = static_cast<double>(gpus);
+  return 2 * (n - 1) / n * bytes;
+}
+
+// Tokens a step above which gathering a layer's sharded weights moves less than two all-reduces of
+// its 16-bit activations: (N-1)/N W against 2 * 2 (N-1)/N * 2 m h bytes, so m = W / (8 h) for any
+// N.
+[[nodiscard]] inline double weight_gather_threshold_tokens(double layer_bytes, double hidden) {
+  return layer_bytes / (8 * hidden);
+}
+
 }  // namespace kvsim::collectives

@@ -263,6 +263,8 @@ std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
   w.put("steps", as_double(t.steps));
   w.put("lazy_steps", as_double(t.lazy_steps));
   w.put("acceptance_rate", ratio(as_double(t.accepted_tokens), as_double(t.draft_tokens)));
+  w.put("peak_bisection_utilization",
+        t.peak_bisection_utilization > 0 ? t.peak_bisection_utilization : undefined);
   w.put("mean_host_ms", mean_ms(q.host_ns));
   w.put("mean_compute_ms", mean_ms(q.compute_ns));
   w.put("mean_hbm_ms", mean_ms(q.hbm_ns));

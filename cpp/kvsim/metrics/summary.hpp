@@ -79,6 +79,9 @@ inline constexpr std::array fields{
     SummaryField{"steps", "", "Steps of the engine."},
     SummaryField{"lazy_steps", "", "Of these, steps that leaping evaluated lazily."},
     SummaryField{"acceptance_rate", "", "Share of the drafted tokens that were accepted."},
+    SummaryField{"peak_bisection_utilization", "",
+                 "Largest share of the bandwidth between the two halves of the GPUs that share a "
+                 "layer that a step used; null without links."},
     SummaryField{"mean_host_ms", "ms", "Mean of a request's time in host work of its steps."},
     SummaryField{"mean_compute_ms", "ms", "Mean time in arithmetic and launches of its steps."},
     SummaryField{"mean_hbm_ms", "ms", "Mean time in memory traffic of its steps."},

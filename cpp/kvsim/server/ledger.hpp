@@ -2,6 +2,7 @@
 // the steps' terms make each request's waterfall O(1) per admission, preemption and finish.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -129,6 +130,13 @@ class Ledger {
   void add_row();
   // It will not be served any further.
   void dropped(std::uint32_t r) { sojourn_ += now_ - columns.arrival_ns[r]; }
+
+  // A step whose collectives would take `full_ns` at the whole bisection bandwidth.
+  void used_bisection(double full_ns, Ns duration) {
+    if (duration <= 0) return;
+    totals.peak_bisection_utilization =
+        std::max(totals.peak_bisection_utilization, full_ns / static_cast<double>(duration));
+  }
 
   // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
   // by step, is the sum of their sojourn times.

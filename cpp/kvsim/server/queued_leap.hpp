@@ -279,6 +279,8 @@ bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
     leap.busy_ns += launched.stage_ns;
     leap.tokens += n;
     ++leap.steps;
+    if (group.shortest) use_links(n, launched.terms.total());
+    group.shortest = false;
   }
   ++leap.rounds;
   if (++turn_ == groups_.size()) turn_ = 0;
@@ -314,6 +316,8 @@ void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_a
   auto decodes = static_cast<std::uint64_t>(flying.decodes);
   Terms sum;
   std::int64_t done = 0;
+  if (group.shortest && has_links_) use_links(n, decode(lazy.context()).total());
+  group.shortest = false;
   do {
     const auto need = static_cast<std::int64_t>(lazy.takers().size());
     if (need > state_.pool.free() || (head_waits && lazy.publishes_next())) break;
@@ -390,6 +394,7 @@ void QueuedReplica<Pool>::look_ahead(Group& group, const Model& model) {
   group.decode = model.decode(group.lazy.count());
   group.last_token_at = group.lazy.next_finish();
   group.changed = false;
+  group.shortest = true;  // it has the least context
 }
 
 // The group's next batch, empty if nobody is in it.

@@ -36,7 +36,8 @@ class QueuedReplica {
         control_(control),
         queue_(config.batch_queue()),
         stage_free_(static_cast<std::size_t>(config.stages)),
-        leap_(mode == Mode::leap && config.prefill_interval == 1 && table.stop_after.empty()) {
+        leap_(mode == Mode::leap && config.prefill_interval == 1 && table.stop_after.empty()),
+        has_links_(bisection_ns(model, 1) > 0) {
     state_.ledger = &ledger_;
     if (leap_) make_groups(longest_output(config, table));
   }
@@ -237,6 +238,10 @@ class QueuedReplica {
     recorder_.batch(batch.start, batch.end, queue_.size());
   }
 
+  void use_links(std::int64_t tokens, Ns duration) {
+    if (has_links_) ledger_.used_bisection(bisection_ns(model_, tokens), duration);
+  }
+
   void count(const Batch& batch, const StepShape& shape) {
     RunTotals& t = ledger_.totals;
     t.max_running = std::max(t.max_running, state_.num_running);
@@ -248,6 +253,7 @@ class QueuedReplica {
     t.busy_ns += batch.stage_ns;
     t.scheduled_tokens += shape.tokens();
     t.entries += shape.decode_seqs + shape.chunks;
+    use_links(shape.tokens(), batch.terms.total());
   }
 
   void check_progress() {
@@ -274,6 +280,7 @@ class QueuedReplica {
     StepTimeDecode decode;           // for lazy.count() sequences
     std::int64_t last_token_at = 0;  // lazy.next_finish()
     bool changed = true;             // these two are to be found anew
+    bool shortest = true;            // of steps of so many sequences the next one is
   };
   // A leap: its clock and its sums.
   struct Leap {
@@ -360,6 +367,7 @@ class QueuedReplica {
   bool flush_ = false;  // a request finished since the last call
 
   bool leap_;
+  bool has_links_;  // the step-time model knows how much of them a step uses
   bool lazy_now_ = false;
   bool blocked_ = false;       // the head of the queue cannot be admitted for now
   bool lacks_budget_ = false;  // and that for want of budget, which comes back with a last launch

@@ -38,7 +38,8 @@ class Replica {
         map_(state_, lazy_),
         model_(model),
         control_(control),
-        leap_(mode == Mode::leap && config.drafts == 0) {
+        leap_(mode == Mode::leap && config.drafts == 0),
+        has_links_(bisection_ns(model, 1) > 0) {
     state_.ledger = &ledger_;
   }
 
@@ -114,6 +115,9 @@ class Replica {
     if (meter_.on() && t > began) meter(began, t - began, 0);
     ledger_.set_clock(t);
   }
+  void use_links(std::int64_t tokens, Ns dur) {
+    if (has_links_) ledger_.used_bisection(bisection_ns(model_, tokens), dur);
+  }
   void record_step(const StepShape& shape, const Terms& terms);
   void record_lazy_entries();
   void check_progress();
@@ -152,6 +156,7 @@ class Replica {
   const StepTimeModel& model_;
   Control control_;
   bool leap_;
+  bool has_links_;  // the step-time model knows how much of them a step uses
   double slowdown_ = 1;
   std::vector<RequestId> aborted_;  // before the scheduler saw them
   bool lazy_now_ = false;           // running requests are lazy or in chunkers_
@@ -288,6 +293,7 @@ void Replica<Pool>::count_step(const StepShape& shape, Ns dur) {
   t.busy_ns += dur;
   t.scheduled_tokens += shape.tokens();
   t.entries += shape.decode_seqs + shape.chunks;
+  use_links(shape.tokens(), dur);
   const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
   const std::int64_t used = used_blocks();
   t.max_running = std::max(t.max_running, state_.num_running);

@@ -74,6 +74,7 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
   const bool record = recorder_.steps_on();
   const bool head_waits = waiting > 0;
   const Ns next_arrival = feed_.next_time();
+  const std::int64_t first_context = lazy_.context();
   const Ns began = ledger_.now();
   Ns now = began;
   Terms sum;
@@ -133,6 +134,8 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
     stopped = now >= next_arrival;
   }
   if (done == 0) return false;
+  // Of equal steps the one with the least context is the shortest.
+  if (has_links_) use_links(n, decode(first_context).total());
   ledger_.end_step(sum);
   livelock_.progress();
   totals.steps += done;

@@ -51,6 +51,11 @@ void check_model_and_gpu(const StepTimeContext& c, std::string_view kind) {
   if (c.gpu == nullptr) bad_field("gpu", "null", "a GPU" + needs);
   check_tensor_parallel(*c.model, c.tensor_parallel_size);
   check_dtype(*c.gpu, c.weight_dtype);
+  if (c.model->layers % c.pipeline_parallel_size != 0) {
+    bad_field("pipeline_parallel_size", std::to_string(c.pipeline_parallel_size),
+              "a divisor of " + std::to_string(c.model->layers) + ", the layers of " +
+                  quoted(c.model->name) + " (step times of unequal stages are not known)");
+  }
 }
 
 }  // namespace kvsim

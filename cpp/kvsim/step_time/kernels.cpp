@@ -24,11 +24,22 @@ constexpr Host host_with_tables{1200, 25};
 constexpr Host host_with_formulas{1100, 35};
 constexpr double synchronous_us_per_seq = 22;
 
-Parallel make_parallel(const Kernels& p, const StepTimeContext& context) {
+// What steps do that do not gather weights.
+TensorParallelForm small_form(const Kernels& p) {
+  return p.tensor_parallel_form == TensorParallelForm::weight_gather
+             ? TensorParallelForm::all_reduce
+             : p.tensor_parallel_form;
+}
+
+Parallel make_parallel(const Kernels& p, TensorParallelForm form, const StepTimeContext& context) {
   check_model_and_gpu(context, Kernels::kind);
-  const LinkFields links{p.link_gb_per_s, p.node_link_gb_per_s, p.link_efficiency,
-                         p.link_latency_us, p.node_link_latency_us};
-  return Parallel(links, p.all_reduce, p.tensor_parallel_form, context);
+  const LinkFields links{p.link,
+                         p.link_gb_per_s,
+                         p.node_link_gb_per_s,
+                         p.link_efficiency,
+                         p.link_latency_us,
+                         p.node_link_latency_us};
+  return Parallel(links, p.all_reduce, form, context);
 }
 
 bool has_table(const StepTimeContext& c) {
@@ -54,7 +65,7 @@ bool calibrated(const GpuSpec& gpu) { return gpu.name == "h100-sxm" || gpu.name 
 }  // namespace
 
 KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
-    : linear_(layers_curve(c, make_parallel(p, c), p.tensor_parallel_form, measured(p, c))),
+    : linear_(layers_curve(c, make_parallel(p, small_form(p), c), small_form(p), measured(p, c))),
       head_(head_curve(c, measured(p, c))),
       graph_tokens_(p.cuda_graph_max_tokens) {
   const ModelSpec& model = *c.model;
@@ -62,6 +73,7 @@ KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
   const ModelShard shard(model, c.tensor_parallel_size);
   const auto layers = static_cast<double>(model.layers);
   const bool table = measured(p, c);
+  set_parallel(p, c);
   const Host host = table ? host_with_tables : host_with_formulas;
   const double synchronous = c.async_scheduling ? 0 : synchronous_us_per_seq;
   // Every stage has a host of its own that prepares its part of the step (assumed).
@@ -101,6 +113,28 @@ void KernelTime::judge(const Kernels& p, const StepTimeContext& c, bool table) {
                                                                  : &residuals::spec_sheet;
 }
 
+void KernelTime::set_parallel(const Kernels& p, const StepTimeContext& c) {
+  const auto h = static_cast<double>(c.model->hidden_size);
+  const double layers = static_cast<double>(c.model->layers);
+  const double weights = layer_weight_bytes(c);
+  bisection_ns_per_token_ = layers * make_parallel(p, small_form(p), c).bisection_ns(1, h, weights);
+  const auto form = p.tensor_parallel_form;
+  if (form != TensorParallelForm::weight_gather) {
+    if (p.weight_gather_min_tokens) {
+      bad_field("step_time.weight_gather_min_tokens", std::to_string(*p.weight_gather_min_tokens),
+                "null, since step_time.tensor_parallel_form is " + quoted(enum_name(form)));
+    }
+    return;
+  }
+  if (c.tensor_parallel_size == 1) return;
+  const Parallel parallel = make_parallel(p, form, c);
+  gather_ = layers_curve(c, parallel, form, measured(p, c));
+  gather_bisection_ns_ = layers * parallel.bisection_ns(1, h, weights);
+  gather_from_ = p.weight_gather_min_tokens
+                     ? static_cast<double>(*p.weight_gather_min_tokens)
+                     : collectives::weight_gather_threshold_tokens(weights, h);
+}
+
 void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
   const std::string on = " on " + c.gpu->name;
   if (trust_.calibration == Calibration::table && !table_covers(c, p.tensor_parallel_form)) {
@@ -123,6 +157,13 @@ void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
   if (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1) {
     warnings_.push_back("step_time: " + std::string(enum_name(p.tensor_parallel_form)) +
                         " is a model, no engine was measured with it");
+    if (p.tensor_parallel_form == TensorParallelForm::weight_gather &&
+        gather_from_ > static_cast<double>(c.max_num_batched_tokens)) {
+      warnings_.push_back("step_time: weights are gathered in steps of " +
+                          std::to_string(static_cast<std::int64_t>(std::ceil(gather_from_))) +
+                          " tokens or more, but engine.max_num_batched_tokens is " +
+                          std::to_string(c.max_num_batched_tokens) + ": no step gathers them");
+    }
   }
 }
 
@@ -167,7 +208,8 @@ double KernelTime::padded(std::int64_t tokens) const {
 KernelTime::Decode KernelTime::affine(std::int64_t tokens, std::int64_t entries,
                                       std::int64_t decode_seqs, double queries_per_seq,
                                       std::int64_t sampled, const Work& chunks) const {
-  Work work = linear_(padded(tokens)) + chunks;
+  const double m = padded(tokens);
+  Work work = (gathers(m) ? *gather_ : linear_)(m) + chunks;
   if (sampled > 0) work += head_(static_cast<double>(sampled));
   if (decode_seqs > 0) {
     work.kernel_ns += decode_launch_ns_ + decode_ns_per_seq_ * static_cast<double>(decode_seqs);

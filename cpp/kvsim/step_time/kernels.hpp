@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,8 @@ struct Kernels {
   std::int64_t cuda_graph_max_tokens = 512;
   AllReduceKind all_reduce = AllReduceKind::automatic;
   TensorParallelForm tensor_parallel_form = TensorParallelForm::all_reduce;
+  std::optional<std::int64_t> weight_gather_min_tokens;
+  LinkKind link = LinkKind::automatic;
   std::optional<double> link_gb_per_s;
   double link_latency_us = 0.5;
   std::optional<double> link_efficiency;
@@ -80,7 +83,16 @@ struct Kernels {
         field("tensor_parallel_form", &K::tensor_parallel_form,
               {.doc = "all_reduce: two a layer; sequence_parallel: reduce-scatter and all-gather, "
                       "norms on a part of the tokens; weight_gather: weights are gathered, tokens "
-                      "split."}),
+                      "split, in steps of enough tokens."}),
+        field("weight_gather_min_tokens", &K::weight_gather_min_tokens,
+              {.unit = "tokens",
+               .min = 0,
+               .max = 1 << 30,
+               .doc = "With weight_gather: smaller steps all-reduce; null = the size above which "
+                      "gathering moves less, a layer's weight bytes / (8 hidden_size)."}),
+        field("link", &K::link,
+              {.doc = "Link between GPUs of a node: auto = the GPU's own (NVLink, xGMI or PCIe), "
+                      "pcie = its PCI Express."}),
         field("link_gb_per_s", &K::link_gb_per_s,
               {.unit = "GB/s",
                .min = 0,
@@ -127,6 +139,14 @@ class KernelTime {
   [[nodiscard]] Terms step(const StepShape& s) const;
 
   [[nodiscard]] Trust trust() const { return trust_; }
+
+  // How long the collectives of a step of so many tokens would take if they filled the bandwidth
+  // between the two halves of the GPUs that share a layer.
+  [[nodiscard]] double bisection_ns(std::int64_t tokens) const {
+    const double m = padded(tokens);
+    return gathers(m) ? gather_bisection_ns_ : bisection_ns_per_token_ * m;
+  }
+
   // What of this run lies outside of what was measured.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -136,11 +156,17 @@ class KernelTime {
                               const Work& chunks) const;
   [[nodiscard]] double padded(std::int64_t tokens) const;
   void judge(const Kernels& p, const StepTimeContext& context, bool table);
+  [[nodiscard]] bool gathers(double padded_tokens) const { return padded_tokens >= gather_from_; }
+  void set_parallel(const Kernels& p, const StepTimeContext& context);
   void warn(const Kernels& p, const StepTimeContext& context);
   void warn_of_ranges(const StepTimeContext& context);
 
   WorkCurve linear_;  // all layers' products, kernels between them, collectives; transfers
-  WorkCurve head_;    // output embedding and sampler, over sampled sequences
+  std::optional<WorkCurve> gather_;  // the same with gathered weights, for larger steps
+  double gather_from_ = std::numeric_limits<double>::infinity();  // tokens
+  double bisection_ns_per_token_ = 0;
+  double gather_bisection_ns_ = 0;
+  WorkCurve head_;  // output embedding and sampler, over sampled sequences
   double host_ns_;
   double host_ns_per_entry_;
   std::int64_t graph_tokens_;

@@ -130,14 +130,14 @@ Elementwise elementwise(const StepTimeContext& c, TensorParallelForm form) {
   return {launches * fitted::launch_ns, bytes / c.gpu->hbm_bytes_per_s * 1e9};
 }
 
+}  // namespace
+
 double layer_weight_bytes(const StepTimeContext& c) {
   const ModelShard whole(*c.model, 1);
   return (whole.attention_params + whole.mlp_params +
           static_cast<double>(c.model->num_experts) * whole.expert_params) *
          bytes_per_weight(c.weight_dtype);
 }
-
-}  // namespace
 
 bool table_covers(const StepTimeContext& c, TensorParallelForm form) {
   const std::int64_t t = form == TensorParallelForm::weight_gather ? 1 : c.tensor_parallel_size;

@@ -12,6 +12,9 @@ namespace kvsim {
                                      TensorParallelForm form, bool measured);
 [[nodiscard]] WorkCurve head_curve(const StepTimeContext& context, bool measured);
 
+// Of a whole layer, all experts included.
+[[nodiscard]] double layer_weight_bytes(const StepTimeContext& context);
+
 // Whether the table holds every product of the model's sizes, so that none is extrapolated.
 [[nodiscard]] bool table_covers(const StepTimeContext& context, TensorParallelForm form);
 

@@ -28,6 +28,20 @@ using StepTimeDecode = DecodesOf<StepTimeModel>::type;
 
 StepTimeModel make_step_time(const StepTimeSpec& spec, const StepTimeContext& context);
 
+// How long the collectives of a step of so many tokens would take if they filled the bandwidth
+// between the two halves of the GPUs that share a layer; 0 where a model has no links.
+[[nodiscard]] inline double bisection_ns(const StepTimeModel& model, std::int64_t tokens) {
+  return std::visit(
+      [tokens](const auto& m) -> double {
+        if constexpr (requires { m.bisection_ns(tokens); }) {
+          return m.bisection_ns(tokens);
+        } else {
+          return 0;
+        }
+      },
+      model);
+}
+
 // What of a run lies outside of what its step-time model was measured or fitted on.
 [[nodiscard]] std::vector<std::string> step_time_warnings(const StepTimeModel& model);
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr double activation_bytes = 2;
 
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 AllReduceKind resolve(AllReduceKind kind, bool has_table, bool own_link) {
   if (kind != AllReduceKind::automatic) return kind;
   return has_table && !own_link ? AllReduceKind::table : AllReduceKind::fitted;
@@ -35,7 +37,15 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   const bool within = gpus_ <= gpu.node_gpus;
   const AllReduceTable* table =
       context.tables == nullptr || !within ? nullptr : context.tables->all_reduce_of(gpus_);
-  kind_ = resolve(kind, table != nullptr, fields.link_gb_per_s.has_value());
+  if (fields.link != LinkKind::automatic && fields.link_gb_per_s) {
+    bad_field("step_time.link_gb_per_s", std::to_string(*fields.link_gb_per_s),
+              "null, since step_time.link is " + quoted(enum_name(fields.link)));
+  }
+  const bool own_link = fields.link_gb_per_s || fields.link != LinkKind::automatic;
+  const double near_rate = fields.link_gb_per_s            ? 1e9 * *fields.link_gb_per_s
+                           : fields.link == LinkKind::pcie ? gpu.pcie_bytes_per_s
+                                                           : gpu.link_bytes_per_s;
+  kind_ = resolve(kind, table != nullptr, own_link);
   if (kind_ == AllReduceKind::table && gpus_ > 1) {
     if (table == nullptr) {
       bad_field("step_time.all_reduce", quoted("table"),
@@ -47,8 +57,12 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   const double efficiency = fields.link_efficiency.value_or(fitted::all_reduce.link_efficiency);
   const double node_rate = efficiency * 1e9 * fields.node_link_gb_per_s.value_or(0);
   node_link_ = {node_rate, 1e3 * fields.node_link_latency_us};
-  link_ = {efficiency * (fields.link_gb_per_s ? 1e9 * *fields.link_gb_per_s : gpu.link_bytes_per_s),
-           1e3 * fields.link_latency_us};
+  link_ = {efficiency * near_rate, 1e3 * fields.link_latency_us};
+  // Within a node every GPU can reach the other half (a switch); between nodes, each node.
+  const std::int64_t nodes = ceil_div(gpus_, gpu.node_gpus);
+  bisection_bytes_per_s_ =
+      within ? static_cast<double>(gpus_ / 2) * near_rate
+             : static_cast<double>(nodes / 2) * 1e9 * fields.node_link_gb_per_s.value_or(0);
   // A ring over several nodes is as fast as its slowest link, and every hop may be one between
   // them.
   if (!within) {
@@ -89,6 +103,18 @@ double Parallel::layer_ns(double m, double h, double layer_bytes) const {
       break;
   }
   return fitted::all_reduce.launch_ns + collectives::reduce_scatter_ns(gpus_, layer_bytes, link_);
+}
+
+double Parallel::bisection_ns(double m, double h, double layer_bytes) const {
+  if (gpus_ == 1) return 0;
+  const double tensor = activation_bytes * m * h;
+  double bytes = 2 * collectives::ring_all_reduce_bisection_bytes(gpus_, tensor);
+  if (form_ == TensorParallelForm::weight_gather) {
+    bytes = 0.5 * collectives::ring_all_reduce_bisection_bytes(gpus_, layer_bytes);
+  } else if (kind_ == AllReduceKind::tree && form_ == TensorParallelForm::all_reduce) {
+    bytes = 2 * tensor;  // up the tree one way, down the other
+  }
+  return collectives::transfer_ns(bytes, {bisection_bytes_per_s_, 0});
 }
 
 double Parallel::stages_ns(double m, double h) const {

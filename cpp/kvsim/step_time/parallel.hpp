@@ -36,8 +36,19 @@ struct EnumNames<TensorParallelForm> {
       {TensorParallelForm::weight_gather, "weight_gather"}};
 };
 
+// Which link of a GPU: the one that joins it to others in a node, or PCI Express although it has a
+// faster one.
+enum class LinkKind { automatic, pcie };
+template <>
+struct EnumNames<LinkKind> {
+  static constexpr std::string_view name = "LinkKind";
+  static constexpr std::pair<LinkKind, std::string_view> values[] = {{LinkKind::automatic, "auto"},
+                                                                     {LinkKind::pcie, "pcie"}};
+};
+
 // Links of a replica's GPUs, resolved from the GPU and the step-time fields.
 struct LinkFields {
+  LinkKind link = LinkKind::automatic;
   std::optional<double> link_gb_per_s;
   std::optional<double> node_link_gb_per_s;
   std::optional<double> link_efficiency;
@@ -55,6 +66,9 @@ class Parallel {
   // A layer's collectives for m tokens of 16-bit activations of width h; layer_bytes are the
   // weights of a whole layer.
   [[nodiscard]] double layer_ns(double m, double h, double layer_bytes) const;
+  // How long a layer's collectives would take if they filled the bandwidth between the two halves
+  // of its GPUs, one direction; 0 on one GPU.
+  [[nodiscard]] double bisection_ns(double m, double h, double layer_bytes) const;
   // All transfers of a step of m tokens between stages.
   [[nodiscard]] double stages_ns(double m, double h) const;
 
@@ -70,6 +84,7 @@ class Parallel {
   TensorParallelForm form_;
   collectives::Link link_;       // of the group that shares a layer
   collectives::Link node_link_;  // between nodes
+  double bisection_bytes_per_s_ = 1;
   Interpolated table_;
   std::int64_t transfers_ = 0;       // between stages
   std::int64_t node_transfers_ = 0;  // of these, between nodes

@@ -27,7 +27,7 @@ Prefill tensor_parallel_prefill(const Sizes& model, double tokens, std::int64_t 
 
 double weight_gather_threshold_tokens(double layer_weight_bytes, double hidden) {
   need_positive("hidden", hidden);
-  return layer_weight_bytes / (8 * hidden);
+  return collectives::weight_gather_threshold_tokens(layer_weight_bytes, hidden);
 }
 
 double bubble_fraction(std::int64_t stages, std::int64_t micro_batches) {
@@ -38,8 +38,7 @@ double bubble_fraction(std::int64_t stages, std::int64_t micro_batches) {
 
 double all_reduce_bisection_bytes(std::int64_t gpus, double bytes) {
   need_positive("gpus", static_cast<double>(gpus));
-  const auto n = static_cast<double>(gpus);
-  return 2 * (n - 1) / n * bytes;
+  return collectives::ring_all_reduce_bisection_bytes(gpus, bytes);
 }
 
 }  // namespace kvsim::theory

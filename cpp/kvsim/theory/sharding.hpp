@@ -26,14 +26,13 @@ struct Prefill {
                                               double flops_per_gpu, const collectives::Link& link);
 
 // Tokens a step above which gathering a layer's sharded weights moves less than reducing its
-// activations: (N-1)/N W against 2 * 2 (N-1)/N * 2 m h bytes, so m = W / (8 h) for any N.
+// activations.
 [[nodiscard]] double weight_gather_threshold_tokens(double layer_weight_bytes, double hidden);
 
 // Share of the time that a stage idles while m micro-batches pass p stages: (p-1) / (m+p-1).
 [[nodiscard]] double bubble_fraction(std::int64_t stages, std::int64_t micro_batches);
 
-// Bytes that cross the middle of a group of GPUs in one direction in a ring all-reduce: each of the
-// two links that a cut of the ring meets carries 2 (N-1)/N of the tensor.
+// Bytes that cross the middle of a group of GPUs in one direction in a ring all-reduce.
 [[nodiscard]] double all_reduce_bisection_bytes(std::int64_t gpus, double bytes);
 
 }  // namespace kvsim::theory

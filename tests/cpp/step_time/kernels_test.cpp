@@ -305,6 +305,7 @@ TEST(kernels, weight_gather_pays_above_its_threshold) {
     c.kernels.all_reduce = AllReduceKind::ring;
     c.kernels.link_latency_us = 0;
     c.kernels.tensor_parallel_form = form;
+    if (form == TensorParallelForm::weight_gather) c.kernels.weight_gather_min_tokens = 0;
     return c.time().step(prompt(tokens)).comm_ns;
   };
   const auto reduce = TensorParallelForm::all_reduce;
@@ -312,6 +313,66 @@ TEST(kernels, weight_gather_pays_above_its_threshold) {
   CHECK_EQ(comm(gather, 1000), comm(gather, 30000));
   CHECK(comm(gather, 25900) > comm(reduce, 25900));
   CHECK(comm(gather, 26300) < comm(reduce, 26300));
+}
+
+TEST(kernels, weights_are_gathered_in_steps_of_enough_tokens) {
+  Case c;
+  const KernelTime reduce = c.time();
+  c.kernels.tensor_parallel_form = TensorParallelForm::weight_gather;
+  CHECK(c.time().warnings().back().find("tokens or more") != std::string::npos);
+  // Above 13,056 tokens in FP8, by the closed form.
+  const KernelTime chosen = c.time();
+  c.kernels.weight_gather_min_tokens = 0;
+  const KernelTime gather = c.time();
+  for (const std::int64_t m : {1, 512, 13'055, 13'056, 20'000}) {
+    const KernelTime& expected = m < 13'056 ? reduce : gather;
+    CHECK_EQ(chosen.step(prompt(m)), expected.step(prompt(m)));
+    CHECK_EQ(chosen.bisection_ns(m), expected.bisection_ns(m));
+  }
+  CHECK(gather.step(prompt(512)).comm_ns > reduce.step(prompt(512)).comm_ns);
+  c.kernels.tensor_parallel_form = TensorParallelForm::all_reduce;
+  CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "step_time.weight_gather_min_tokens");
+}
+
+TEST(kernels, pcie_instead_of_nvlink) {
+  Case c;
+  c.kernels.all_reduce = AllReduceKind::ring;
+  c.kernels.link_gb_per_s = c.gpu.pcie_bytes_per_s * 1e-9;
+  const Terms given = c.time().step(prompt(1024));
+  c.kernels.link = LinkKind::pcie;
+  CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "step_time.link_gb_per_s");
+  c.kernels.link_gb_per_s.reset();
+  CHECK_EQ(c.time().step(prompt(1024)), given);
+  c.kernels.all_reduce = AllReduceKind::automatic;  // the table was measured on NVLink
+  const Ns pcie = c.time().step(prompt(8192)).comm_ns;
+  c.kernels.link = LinkKind::automatic;
+  CHECK(pcie > 4 * c.time().step(prompt(8192)).comm_ns);
+}
+
+TEST(kernels, bisection) {
+  // Two all-reduces a layer of 2 m h bytes, 2 (N-1)/N of each through a link of 4 that cross.
+  Case c;
+  c.kernels.cuda_graph_max_tokens = 0;
+  const double tensor = 2.0 * 1000 * 8192;
+  const double ring = 160 * 1.75 * tensor / (4 * 450e9) * 1e9;
+  CHECK_NEAR(c.time().bisection_ns(1000), ring, 1e-6 * ring);
+  c.kernels.tensor_parallel_form = TensorParallelForm::sequence_parallel;
+  CHECK_NEAR(c.time().bisection_ns(1000), ring, 1e-6 * ring);
+  c.kernels.tensor_parallel_form = TensorParallelForm::all_reduce;
+  c.kernels.all_reduce = AllReduceKind::tree;
+  CHECK_NEAR(c.time().bisection_ns(1000), ring / 1.75, 1e-6 * ring);
+  // Padded to a graph; no links on one GPU; one link between two nodes.
+  c = Case{};
+  CHECK_NEAR(c.time().bisection_ns(9), 0.016 * ring, 1e-6 * ring);
+  c.t = 1;
+  CHECK_NEAR(c.time().bisection_ns(1000), 0, 0);
+  c.t = 16;
+  c.kernels.node_link_gb_per_s = 50;
+  CHECK_NEAR(c.time().bisection_ns(1000), 160 * 1.875 * tensor / 50e9 * 1e9, 1);
+  // No step uses more than there is.
+  for (const std::int64_t m : {1, 100, 8192}) {
+    CHECK(c.time().bisection_ns(m) < static_cast<double>(c.time().step(prompt(m)).total()));
+  }
 }
 
 TEST(kernels, sequence_parallel_moves_the_same_and_computes_less) {
@@ -358,6 +419,10 @@ TEST(kernels, what_does_not_fit_is_an_error) {
   c = Case{};
   c.t = 3;
   CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "tensor_parallel_size");
+  c = Case{};
+  c.stages = 3;
+  c.t = 2;
+  CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "a divisor of 80");
   c = Case{};
   c.kernels.tables = OperatorTables::measured;
   c.tables = false;
