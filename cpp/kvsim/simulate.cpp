@@ -6,6 +6,7 @@
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/stability.hpp"
 #include "kvsim/metrics/summary.hpp"
+#include "kvsim/metrics/warmup.hpp"
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
@@ -203,7 +204,13 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   in.control.poll();
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
-  result.summary = summarize(result.requests, result.totals, result.itl, s.slo, in.control);
+  const WarmupCut warmup = warmup_cut(s.warmup, result.requests);
+  if (!warmup.steady) {
+    result.warnings.emplace_back(
+        "warmup: MSER-5 finds no steady part; the first half of the requests is left out");
+  }
+  result.summary =
+      summarize(result.requests, result.totals, result.itl, s.slo, in.control, warmup.requests);
   in.control.poll();
   judge_stability(s, result);
   if (s.record == Record::summary) result.requests = RequestColumns{};

@@ -20,15 +20,19 @@ Examples
 500
 """
 
-from kvsim import _fields, catalog, datasets
+from kvsim import _fields, catalog, datasets, design, statistics
 from kvsim._cache import HitRates, prefix_hit_rates
 from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
+from kvsim._json_schema import json_schema
 from kvsim._knee import Knee
 from kvsim._native import __version__
 from kvsim._simulate import simulate
-from kvsim._sweep import sweep
+from kvsim._store import Store
+from kvsim._sweep import iter_sweep, sweep
+from kvsim._sweep_cache import SweepCache
 from kvsim._sweep_result import SweepResult
+from kvsim._sweep_row import SweepRow
 from kvsim._verify import verify_vllm
 from kvsim.catalog import Gpu, Model
 from kvsim.datasets import Trace
@@ -39,6 +43,7 @@ from kvsim.errors import (
     InvariantViolation,
     KvsimError,
     LivelockError,
+    StoreError,
     SweepInterrupted,
 )
 from kvsim.result import ItlDistribution, KvBudget, Result
@@ -59,15 +64,23 @@ __all__ = [
     "LivelockError",
     "Model",
     "Result",
+    "Store",
+    "StoreError",
+    "SweepCache",
     "SweepInterrupted",
     "SweepResult",
+    "SweepRow",
     "Trace",
     "__version__",
     "catalog",
     "datasets",
+    "design",
     "frontier",
+    "iter_sweep",
+    "json_schema",
     "prefix_hit_rates",
     "simulate",
+    "statistics",
     "sweep",
     "verify_vllm",
 ]

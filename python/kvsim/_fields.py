@@ -25,6 +25,7 @@ __all__ = [
     "DatasetOrder",
     "Deterministic",
     "Engine",
+    "FirstRequests",
     "FixedLengths",
     "Gamma",
     "Kernels",
@@ -32,7 +33,9 @@ __all__ = [
     "Lengths",
     "LogNormalLengths",
     "Mode",
+    "Mser5",
     "NoPrefixes",
+    "NoWarmup",
     "OperatorTables",
     "Poisson",
     "Polynomial",
@@ -51,6 +54,7 @@ __all__ = [
     "TraceArrivals",
     "TracePrefixes",
     "UniformLengths",
+    "Warmup",
     "WeightDtype",
     "Workload",
 ]
@@ -1038,7 +1042,56 @@ class SLO(Spec):
         self._set(ttft_ms=ttft_ms, tpot_ms=tpot_ms, e2e_ms=e2e_ms)
 
 
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class NoWarmup(Spec):
+    """Every request counts."""
+
+    _type: ClassVar[str] = "NoWarmup"
+    _kind: ClassVar[str | None] = "none"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class FirstRequests(Spec):
+    """The first requests to arrive are left out.
+
+    Parameters
+    ----------
+    num_requests : int, in requests, default 0
+        How many; fewer than the run has (from 0 up to 1073741824).
+    """
+
+    num_requests: int
+
+    _type: ClassVar[str] = "FirstRequests"
+    _kind: ClassVar[str | None] = "requests"
+    _rules: ClassVar[Mapping[str, Rule]] = {"num_requests": whole}
+
+    def __init__(self, *, num_requests: int = 0) -> None:
+        self._set(num_requests=num_requests)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Mser5(Spec):
+    """The start that MSER-5 finds to be unlike the rest, by TTFT and by E2E; the later of the two
+    cuts.
+    """
+
+    _type: ClassVar[str] = "Mser5"
+    _kind: ClassVar[str | None] = "mser5"
+
+    def __init__(self) -> None:
+        self._set()
+
+
 StepTime = Roofline | Kernels | Affine | Polynomial
+
+Warmup = NoWarmup | FirstRequests | Mser5
 
 
 @final
@@ -1070,6 +1123,8 @@ class Scenario(RootSpec):
         Requests and when they arrive.
     slo : SLO
         Limits that goodput counts by.
+    warmup : Warmup, default NoWarmup()
+        First requests that the summary leaves out.
     record : Record, default 'requests'
         What is kept: summary, requests (a row a request), steps (and a row a step), all (and a row
         a scheduled request, block identities).
@@ -1092,6 +1147,7 @@ class Scenario(RootSpec):
     step_time: StepTime
     workload: Workload
     slo: SLO
+    warmup: Warmup
     record: Record
     record_waterfall: bool
     mode: Mode
@@ -1108,6 +1164,7 @@ class Scenario(RootSpec):
         "step_time": variant(Roofline, Kernels, Affine, Polynomial),
         "workload": struct(Workload),
         "slo": struct(SLO),
+        "warmup": variant(NoWarmup, FirstRequests, Mser5),
         "record_waterfall": flag,
         "seed": whole,
     }
@@ -1126,6 +1183,7 @@ class Scenario(RootSpec):
         step_time: StepTime | Mapping[str, Any] = Roofline(),
         workload: Workload | Mapping[str, Any] = DEFAULTS,
         slo: SLO | Mapping[str, Any] = DEFAULTS,
+        warmup: Warmup | Mapping[str, Any] = NoWarmup(),
         record: Record = "requests",
         record_waterfall: bool = True,
         mode: Mode = "leap",
@@ -1143,6 +1201,7 @@ class Scenario(RootSpec):
             step_time=step_time,
             workload=workload,
             slo=slo,
+            warmup=warmup,
             record=record,
             record_waterfall=record_waterfall,
             mode=mode,

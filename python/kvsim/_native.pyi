@@ -102,17 +102,41 @@ class Sweep:
         record: str,
         threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
+    def canonical(
+        self,
+        first: typing.SupportsInt | typing.SupportsIndex,
+        count: typing.SupportsInt | typing.SupportsIndex,
+    ) -> list[bytes]:
+        """
+        Canonical scenarios of some points; of an invalid one, its fields as they are.
+        """
     def column(self, name: str) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]:
         """
         A summary field of all points, without a copy.
         """
+    def drop_result(self, point: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Free what a point's record kept.
+        """
     def reasons(self) -> dict[int, str]: ...
     def result(self, point: typing.SupportsInt | typing.SupportsIndex) -> Result | None: ...
     def run(
-        self, progress: typing.Any, deadline_s: typing.SupportsFloat | typing.SupportsIndex | None
+        self, watch: typing.Any, deadline_s: typing.SupportsFloat | typing.SupportsIndex | None
     ) -> bool:
         """
-        Run the unfinished points; return whether Ctrl-C ended it.
+        Run the unfinished points; return whether Ctrl-C ended it. watch gets the points done every 40 ms and at the end; False stops.
+        """
+    def take_rows(
+        self,
+    ) -> tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.uint8],
+        numpy.typing.NDArray[numpy.float64],
+        dict[int, str],
+        dict[int, list[str]],
+    ]:
+        """
+        Points finished since the last call: numbers, status, figures (a row a point), reasons and warnings by point.
         """
     def warnings(self) -> dict[str, list[int]]: ...
     @property

@@ -14,6 +14,7 @@ __all__ = [
     "InvariantViolation",
     "KvsimError",
     "LivelockError",
+    "StoreError",
     "SweepInterrupted",
 ]
 
@@ -46,6 +47,10 @@ class InvariantViolation(KvsimError, AssertionError):  # noqa: N818 (the design'
 
 class DeadlineExceeded(KvsimError, TimeoutError):  # noqa: N818 (as TimeoutError's kin)
     """`simulate` was not done within its `deadline_s`."""
+
+
+class StoreError(KvsimError, OSError):
+    """A store that cannot be read or written; the message names the file."""
 
 
 class SweepInterrupted(KeyboardInterrupt):

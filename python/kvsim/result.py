@@ -20,6 +20,8 @@ from kvsim.scenario import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kvsim.statistics import Interval
+
 # Names of the summary's figures, in order; docs/metrics.md defines each.
 SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields())
 # Of these, the ones that count something.
@@ -197,6 +199,48 @@ class Result:
     def itl(self) -> ItlDistribution:
         """Return the distribution of every inter-token gap."""
         return ItlDistribution(self._native)
+
+    def interval(self, name: str, confidence: float = 0.95) -> Interval:
+        """Return a latency figure's confidence interval by batch means within this run (scipy).
+
+        Its bounds are NaN if the run is too short for one; see `kvsim.statistics.batch_means`.
+        Intervals over several runs are safer at high load (docs/sweeps.md).
+
+        Parameters
+        ----------
+        name : str
+            A mean or percentile of TTFT, TPOT, E2E or queue, such as ``p99_ttft_ms``.
+        confidence : float
+            Share of such intervals that contain the true value.
+
+        Raises
+        ------
+        KeyError
+            If the figure is none of these.
+        ValueError
+            If requests were not recorded.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> result = kvsim.simulate(
+        ...     {
+        ...         "engine": {"num_gpu_blocks": 1000, "max_model_len": 4096},
+        ...         "step_time": {"kind": "affine"},
+        ...         "workload": {"num_requests": 5000},
+        ...     }
+        ... )
+        >>> interval = result.interval("mean_ttft_ms")
+        >>> interval.low < result.summary["mean_ttft_ms"] < interval.high
+        True
+        """
+        from kvsim._batch_means import batch_figures, run_interval
+        from kvsim._names import nearest
+
+        if name not in batch_figures():
+            raise KeyError(f"no interval of {name!r}{nearest(name, list(batch_figures()))}")
+        self._recorded("requests")
+        return run_interval(self, name, confidence)
 
     # ---- other forms
 

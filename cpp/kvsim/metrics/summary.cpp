@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/quantile.hpp"
+#include "kvsim/metrics/warmup.hpp"
 
 namespace kvsim {
 
@@ -151,24 +153,48 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns) {
   w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
 }
 
+// What is counted: all requests, or those after a warm-up, from the first one's arrival on.
+struct Counted {
+  std::int64_t completed, prompt_tokens, output_tokens;
+  Ns start_ns, end_ns;
+};
+
+Counted counted(const RunTotals& t) {
+  return {t.completed, t.prompt_tokens, t.output_tokens, t.start_ns, t.end_ns};
+}
+
+// Of requests in order of arrival, at least one.
+Counted counted(const RequestColumns& kept) {
+  const auto sum = [](const std::vector<std::int32_t>& column) {
+    return std::accumulate(column.begin(), column.end(), std::int64_t{0});
+  };
+  return {static_cast<std::int64_t>(kept.arrival_ns.size()), sum(kept.prompt_tokens),
+          sum(kept.output_tokens), kept.arrival_ns.front(),
+          *std::max_element(kept.finish_ns.begin(), kept.finish_ns.end())};
+}
+
 }  // namespace
 
-std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const ItlHistogram& itl,
-                              const Slo& slo, Control control) {
+std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
+                              const ItlHistogram& itl, const Slo& slo, Control control,
+                              std::int64_t warmup_requests) {
+  RequestColumns kept;
+  if (warmup_requests > 0) kept = without_first(all, warmup_requests);
+  const RequestColumns& q = warmup_requests > 0 ? kept : all;
+  const Counted c = warmup_requests > 0 ? counted(kept) : counted(t);
   const Latencies l = latencies(q, slo, control);
-  const double duration_ns = as_double(t.end_ns - t.start_ns);
-  const double duration_s = s_from_ns(t.end_ns - t.start_ns);
-  const double rate = ratio(as_double(t.completed), duration_s);
+  const double duration_s = s_from_ns(c.end_ns - c.start_ns);
+  const double rate = ratio(as_double(c.completed), duration_s);
   const bool has_slo = slo.ttft_ms || slo.tpot_ms || slo.e2e_ms;
 
   Writer w(control);
-  w.put("completed", as_double(t.completed));
+  w.put("completed", as_double(c.completed));
   w.put("duration_s", duration_s);
-  w.put("total_input_tokens", as_double(t.prompt_tokens));
-  w.put("total_output_tokens", as_double(t.output_tokens));
+  w.put("total_input_tokens", as_double(c.prompt_tokens));
+  w.put("total_output_tokens", as_double(c.output_tokens));
   w.put("request_throughput", rate);
-  w.put("output_throughput", ratio(as_double(t.output_tokens), duration_s));
-  w.put("total_token_throughput", ratio(as_double(t.prompt_tokens + t.output_tokens), duration_s));
+  w.put("output_throughput", ratio(as_double(c.output_tokens), duration_s));
+  w.put("total_token_throughput", ratio(as_double(c.prompt_tokens + c.output_tokens), duration_s));
   w.put("request_goodput", has_slo ? ratio(as_double(l.good), duration_s) : undefined);
   w.put_latency("mean_ttft_ms", l.ttft);
   w.put_latency("mean_tpot_ms", l.tpot_ns);
@@ -176,7 +202,7 @@ std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const
   w.put_latency("mean_e2el_ms", l.e2e);
   w.put("offered_rate_per_s", offered_rate(q.arrival_ns));
   w.put("achieved_rate_per_s", rate);
-  put_load(w, t, duration_ns);
+  put_load(w, t, as_double(t.end_ns - t.start_ns));
   w.put("mean_frontend_ms", q.frontend_ns.empty() ? 0 : mean_ms(q.frontend_ns));
   w.put("mean_queue_ms", mean_ms(l.queue));
   w.put("p99_queue_ms",
@@ -194,6 +220,7 @@ std::vector<double> summarize(const RequestColumns& q, const RunTotals& t, const
   w.put("mean_preempted_ms", mean_ms(q.preempted_ns));
   w.put("mean_redo_ms", mean_ms(q.redo_ns));
   w.put("mean_bubble_ms", mean_ms(q.bubble_ns));
+  w.put("warmup_requests", as_double(warmup_requests));
   return std::move(w).finished();
 }
 

@@ -75,6 +75,7 @@ inline constexpr std::array fields{
     SummaryField{"mean_preempted_ms", "ms", "Mean time waiting after preemptions."},
     SummaryField{"mean_redo_ms", "ms", "Mean time recomputing what preemptions lost."},
     SummaryField{"mean_bubble_ms", "ms", "Mean time between its batches, with batches in flight."},
+    SummaryField{"warmup_requests", "requests", "First requests that the figures leave out."},
 };
 
 #undef KVSIM_LATENCY_FIELDS
@@ -91,9 +92,10 @@ inline constexpr std::array fields{
 }
 
 // One value a field, NaN where a run does not define it (no request with two tokens, no SLO, no
-// waterfall). The columns hold every request of the run; those of the waterfall may be empty.
+// waterfall). The columns hold every request of the run; those of the waterfall may be empty. The
+// first `warmup_requests` by arrival are left out of what is counted by request (docs/metrics.md).
 [[nodiscard]] std::vector<double> summarize(const RequestColumns& requests, const RunTotals& totals,
                                             const ItlHistogram& itl, const Slo& slo,
-                                            Control control = {});
+                                            Control control = {}, std::int64_t warmup_requests = 0);
 
 }  // namespace kvsim

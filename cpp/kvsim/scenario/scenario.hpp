@@ -14,6 +14,7 @@
 #include "kvsim/kv/eviction/policies.hpp"
 #include "kvsim/scenario/catalog_types.hpp"
 #include "kvsim/scenario/field.hpp"
+#include "kvsim/scenario/warmup_types.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/step_time/models.hpp"
 
@@ -200,6 +201,7 @@ struct Scenario {
   StepTimeSpec step_time = Roofline{};
   Workload workload;
   Slo slo;
+  Warmup warmup = NoWarmup{};
   Record record = Record::requests;
   bool record_waterfall = true;
   Mode mode = Mode::leap;
@@ -233,6 +235,7 @@ struct Scenario {
         field("step_time", &S::step_time, {.doc = "How long a step takes."}),
         field("workload", &S::workload, {.doc = "Requests and when they arrive."}),
         field("slo", &S::slo, {.doc = "Limits that goodput counts by."}),
+        field("warmup", &S::warmup, {.doc = "First requests that the summary leaves out."}),
         field(
             "record", &S::record,
             {.doc = "What is kept: summary, requests (a row a request), steps (and a row a step), "

@@ -18,7 +18,7 @@ def app() -> typer.Typer:
     """Return the application with all its commands."""
     import typer
 
-    from kvsim.cli import about, demo, runs, verify
+    from kvsim.cli import about, demo, runs, store, verify
 
     application = typer.Typer(
         help="Simulate LLM serving: latency, throughput, KV memory.",
@@ -35,10 +35,12 @@ def app() -> typer.Typer:
         ("frontier", runs.frontier),
         ("catalog", about.catalog),
         ("fields", about.fields),
+        ("schema", about.schema),
         ("verify-vllm", verify.verify_vllm),
         ("demo", demo.demo),
     ):
         application.command(name)(_guarded(command))
+    application.add_typer(store.commands(_guarded), name="store")
     return application
 
 

@@ -11,14 +11,32 @@ Examples
 <Axes: ...>
 """
 
+from kvsim.plots.breakdown import Tornado, WaterfallBars
 from kvsim.plots.caching import hit_rates
+from kvsim.plots.curves import SmallMultiples, SweepFrontier
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.frontier import LatencyThroughputFrontier
+from kvsim.plots.heatmap import Heatmap
 from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
 
+# What `SweepResult.plot` draws, by kind.
+SWEEP_PLOTS = {
+    "frontier": SweepFrontier,
+    "heatmap": Heatmap,
+    "small_multiples": SmallMultiples,
+    "tornado": Tornado,
+    "waterfall": WaterfallBars,
+}
+
 __all__ = [
+    "SWEEP_PLOTS",
+    "Heatmap",
     "LatencyThroughputFrontier",
+    "SmallMultiples",
+    "SweepFrontier",
+    "Tornado",
+    "WaterfallBars",
     "hit_rates",
     "itl_distribution",
     "latency_cdf",

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim._frontier import FrontierResult
-from kvsim.plots.style import GREY, axes, marks, milliseconds, rate, styled
+from kvsim.plots.labels import metric_label
+from kvsim.plots.style import GREY, axes, marks, milliseconds, plain_values, rate, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from kvsim._frontier import FrontierSeries
-
-_NAMES = {"ttft": "time to first token", "tpot": "time per output token", "itl": "inter-token gap"}
-_NAMES |= {"e2el": "end-to-end latency", "e2e": "end-to-end latency"}
 
 
 class LatencyThroughputFrontier:
@@ -24,7 +22,8 @@ class LatencyThroughputFrontier:
 
     Marked are the knee (the lowest load whose latency is five times its low-load value), the
     capacity (steady completions per second under permanent backlog) and 80 % of it. Points at
-    which the queue drifts up are hollow: their latency depends on how long the run is.
+    which the queue drifts up are hollow: their latency depends on how long the run is. With
+    replications, bands are confidence intervals.
 
     Parameters
     ----------
@@ -92,12 +91,16 @@ class LatencyThroughputFrontier:
         return {
             "label": series.label,
             "capacity_per_s": series.capacity_per_s,
-            "achieved_per_s": _plain(series.achieved_per_s),
-            "offered_per_s": _plain(series.offered_per_s),
-            "latency_ms": _plain(series.latency_ms(self.metric)),
+            "achieved_per_s": plain_values(series.achieved_per_s),
+            "offered_per_s": plain_values(series.offered_per_s),
+            "latency_ms": plain_values(series.latency_ms(self.metric)),
+            "low_ms": plain_values(series.table.interval(self.metric)[0]),
+            "high_ms": plain_values(series.table.interval(self.metric)[1]),
             "status": list(series.status),
             "knee": None if knee is None else knee.to_dict(),
-            "mm1": None if curve is None else {"x": _plain(curve[0]), "y": _plain(curve[1])},
+            "mm1": None
+            if curve is None
+            else {"x": plain_values(curve[0]), "y": plain_values(curve[1])},
         }
 
     @styled
@@ -124,7 +127,7 @@ class LatencyThroughputFrontier:
         if self.log:
             milliseconds(ax)
         ax.set_xlabel("achieved rate (requests/s)")
-        ax.set_ylabel(f"{_describe(self.metric)} (ms)")
+        ax.set_ylabel(metric_label(self.metric))
         if self.title:
             ax.set_title(self.title)
         self._legend(ax)
@@ -148,6 +151,13 @@ class LatencyThroughputFrontier:
         solid, lead = rows[rows <= last], rows[rows >= last]
         ax.plot(x[solid], y[solid], label=label, zorder=3, **look)
         ax.plot(x[lead], y[lead], color=colour, linewidth=0.8, linestyle=":", zorder=2)
+        bottom, top = series.table.interval(self.metric)
+        band = ok & np.isfinite(bottom)
+        if band.any():
+            ax.fill_between(
+                x[band], np.maximum(bottom[band], 1e-6), top[band], color=colour, alpha=0.2,
+                linewidth=0, zorder=1.5,
+            )  # fmt: skip
         if hollow.any():
             ax.plot(
                 x[hollow],
@@ -244,6 +254,7 @@ class LatencyThroughputFrontier:
 
     def _legend(self, ax: Axes) -> None:
         from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
         handles, _ = ax.get_legend_handles_labels()
         # The overlay last, below what it is compared with.
@@ -255,14 +266,7 @@ class LatencyThroughputFrontier:
                     label="queue drifts up",
                 )
             )  # fmt: skip
+        confidence = self.series[0].table.confidence
+        if confidence is not None:
+            handles.append(Patch(color=GREY, alpha=0.3, label=f"{confidence:.0%} interval"))
         ax.legend(handles=handles, loc="upper left", frameon=True, edgecolor="none", framealpha=0.9)
-
-
-def _describe(metric: str) -> str:
-    """Return 'P99 time to first token' for 'p99_ttft_ms'."""
-    which, _, rest = metric.removesuffix("_ms").partition("_")
-    return f"{which.upper() if which.startswith('p') else which} {_NAMES.get(rest, rest)}"
-
-
-def _plain(values: Any) -> list[float | None]:
-    return [v if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]
