@@ -18,7 +18,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot stability-rates \
-  lint tidy format standalone wasm aarch64 stubs clean
+  lint tidy format fidelity standalone wasm aarch64 stubs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -97,16 +97,20 @@ format: $(VENV)/.dev ## format Python and C++
 stubs: build $(VENV)/.dev ## write the generated files anew (the native module's .pyi and others)
 	$(PY) tools/check_generated.py --write
 
+fidelity: build $(VENV)/.dev ## write docs/fidelity.md and its picture anew, from packaged measurements
+	$(PY) tools/write_fidelity.py > docs/fidelity.md.new && mv docs/fidelity.md.new docs/fidelity.md
+	$(PY) -m kvsim sharding llama-3-70b --out docs/images > /dev/null
+
 # ---- other platforms
 
 standalone: $(VENV)/.base ## build/standalone/kvsim-standalone (runs a scenario without Python)
-	@$(PY) tools/build_standalone.py native $(BUILD)/standalone
+	@$(PY) tools/build_standalone.py native $(BUILD)/standalone --werror=$(WERROR)
 
 wasm: $(VENV)/.cross ## build/wasm/kvsim.wasm (wasm32-wasi)
-	@$(PY) tools/build_standalone.py wasm32-wasi $(BUILD)/wasm
+	@$(PY) tools/build_standalone.py wasm32-wasi $(BUILD)/wasm --werror=$(WERROR)
 
 aarch64: $(VENV)/.cross ## build/aarch64/kvsim-standalone (static, runs under qemu-aarch64)
-	@$(PY) tools/build_standalone.py aarch64-linux-musl $(BUILD)/aarch64
+	@$(PY) tools/build_standalone.py aarch64-linux-musl $(BUILD)/aarch64 --werror=$(WERROR)
 
 # ---- speed
 

@@ -128,16 +128,7 @@ def test_sweep(benchmark: Benchmark, figure: Report) -> None:
 
 def test_sweep_python_overhead(benchmark: Benchmark, figure: Report) -> None:
     """Points so small that the engine hardly counts: what a sweep costs beside it."""
-    tiny = {
-        "engine": {"num_gpu_blocks": 100, "max_model_len": 64, "enable_prefix_caching": False},
-        "step_time": {"kind": "affine"},
-        "workload": {
-            "arrivals": {"kind": "burst"},
-            "lengths": {"kind": "fixed", "prompt_tokens": 4, "output_tokens": 1},
-            "num_requests": 1,
-        },
-        "record": "summary",
-    }
+    tiny = scenario("sweep_overhead")
     axes = {"seed": list(range(1_000))}
     result = benchmark.pedantic(
         kvsim.sweep, args=(tiny, axes), kwargs={"threads": 1}, rounds=5, warmup_rounds=1
@@ -147,13 +138,17 @@ def test_sweep_python_overhead(benchmark: Benchmark, figure: Report) -> None:
 
 
 def test_frontier(benchmark: Benchmark, figure: Report) -> None:
-    """20 points of 10,000 requests each, two threads, call to result."""
+    """20 points of 10,000 requests each, two threads, call to result: with capacity and knee."""
     base = scenario("frontier_point")
-    axes = {"workload.arrivals.rate_per_s": [1 + 0.8 * i for i in range(20)]}
-    benchmark.pedantic(
-        kvsim.sweep, args=(base, axes), kwargs={"threads": 2}, rounds=5, warmup_rounds=1
-    )
-    figure("frontier of 20 points", 1e3 * median(benchmark), "ms", at_most=150)
+
+    def answer() -> kvsim.Knee | None:
+        result = kvsim.frontier(base, num_points=20, threads=2)
+        assert len(result.series[0].table) == 20
+        return result.series[0].knee("p99_ttft_ms")
+
+    knee = benchmark.pedantic(answer, rounds=5, warmup_rounds=1)
+    assert knee is not None
+    figure("frontier of 20 points, capacity, knee", 1e3 * median(benchmark), "ms", at_most=150)
 
 
 TEN_MILLION = """
@@ -189,6 +184,28 @@ def test_ten_million_requests(benchmark: Benchmark, figure: Report) -> None:
     figure("10 M requests over 1 M", seconds / small, "x", at_most=11)
     figure("10 M requests", 1e7 / seconds, "requests/s")
     figure("10 M requests, peak memory", peak_gib * 1.073741824, "GB", at_most=1.5)
+
+
+def test_fleet_azure(benchmark: Benchmark, figure: Report) -> None:
+    """Four replicas, round robin, the whole conversation trace: 51 s in Vidur."""
+    result = simulated(benchmark, scenario("fleet_azure"))
+    assert result.summary["completed"] == 19_366
+    figure("4 replicas, azure trace", 1e3 * median(benchmark), "ms", at_most=40)
+
+
+def test_fleet_million(benchmark: Benchmark, figure: Report) -> None:
+    """100 replicas, 1 M requests, each to the least outstanding."""
+    result = simulated(benchmark, scenario("fleet_million"), rounds=3)
+    assert result.summary["completed"] == 1_000_000
+    figure("100 replicas, 1 M requests", median(benchmark), "s", at_most=3)
+
+
+@pytest.mark.parametrize(("name", "goal"), [("fan_out", 8e6), ("fan_out_hedged", 4e6)])
+def test_fan_out(benchmark: Benchmark, figure: Report, name: str, goal: float) -> None:
+    """10^6 one-shot requests of ten sub-requests each, records of the parents."""
+    result = simulated(benchmark, scenario(name), rounds=3)
+    assert result.totals["sub_requests"] == 10_000_000
+    figure(name.replace("_", "-"), 1e7 / median(benchmark), "sub-requests/s", at_least=goal)
 
 
 def test_import(benchmark: Benchmark, figure: Report) -> None:

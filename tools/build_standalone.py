@@ -4,7 +4,8 @@
     python tools/build_standalone.py wasm32-wasi build/wasm           # .../kvsim.wasm
     python tools/build_standalone.py aarch64-linux-musl build/aarch64 # .../kvsim-standalone
 
-The first build for another platform also compiles its C++ library, which takes about a minute.
+With --werror=ON warnings are errors. The first build for another platform also compiles its C++
+library, which takes about a minute.
 """
 
 import os
@@ -33,7 +34,7 @@ def toolchain(target: str) -> list[str]:
     ]
 
 
-def build(target: str, folder: Path) -> Path:
+def build(target: str, folder: Path, werror: str = "OFF") -> Path:
     """Configure and build for `target` in `folder`; return the path of the program."""
     # CMake and Ninja beside this Python; CMake 3.31 is the first that knows WASI.
     programs = Path(sys.executable).parent
@@ -45,6 +46,7 @@ def build(target: str, folder: Path) -> Path:
         *([] if target == "native" else toolchain(target)),
         "-DCMAKE_BUILD_TYPE=Release",
         "-DKVSIM_BUILD_STANDALONE=ON",
+        f"-DKVSIM_WERROR={werror}",
         "--log-level=WARNING",
     ]  # fmt: skip
     compile_ = [
@@ -63,10 +65,12 @@ def build(target: str, folder: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Build for the target named on the command line; return the exit code."""
-    if len(arguments) != 2 or arguments[0] not in PROGRAMS:
+    werror = "ON" if "--werror=ON" in arguments else "OFF"
+    plain = [a for a in arguments if not a.startswith("--werror=")]
+    if len(plain) != 2 or plain[0] not in PROGRAMS:
         sys.exit(__doc__)
     try:
-        program = build(arguments[0], Path(arguments[1]))
+        program = build(plain[0], Path(plain[1]), werror)
     except subprocess.CalledProcessError as error:
         return int(error.returncode)
     print(f"{program}: {program.stat().st_size / 1024:.0f} KiB")

@@ -1,14 +1,21 @@
 """Fit the step-time formulas for GPUs without tables to measured operators, print their errors.
 
-    python tools/fit_step_time.py FOLDER [--write]
+    python tools/fit_step_time.py FOLDER [--write] [--unfitted FILE]
 
 FOLDER as for build_step_tables.py, with the attention files too. Only operators are fitted here, on
 H100 and H200 at once; no end-to-end run is read. `--write` stores numbers and errors in
-python/kvsim/data/step_time/fit.json; the defaults of the engine's `kernel` step time are these
-numbers (a test compares them). The formulas are in docs/step_time.md.
+python/kvsim/data/step_time/fit.json, and the attention calls that were used in attention.csv.gz
+beside it, so that `kvsim validate step-time` can recompute the errors. The engine's `kernels` step
+time has these numbers (a test compares them). The formulas are in docs/step_time.md.
+
+FILE is Vidur's profile of Llama-2-70B's products on A100 (a100_llama2_70b_mlp.csv.gz,
+github.com/microsoft/vidur, MIT); of it products_a100-80.csv is written. Nothing is fitted to it.
 """
 
 import argparse
+import csv
+import gzip
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -32,6 +39,8 @@ from build_step_tables import (
 
 CATALOG = Path(__file__).parents[1] / "python" / "kvsim" / "data" / "catalog" / "gpus.json"
 OUTPUT = Path(__file__).parents[1] / "python" / "kvsim" / "data" / "step_time" / "fit.json"
+ATTENTION = OUTPUT.with_name("attention.csv.gz")
+UNFITTED = OUTPUT.with_name("products_a100-80.csv")
 TILE = 64
 FIT_ROWS = 8192  # no step of the default budget has more
 FIT_SIZES = (512, 16384)
@@ -191,7 +200,7 @@ def read_decode(folder: Path) -> Operator:
         tokens = np.array([float(r["step"]) + 1 for r in rows])
         size = np.array([1.0 if r["kv_cache_dtype"] == "fp8" else 2.0 for r in rows])
         for key, values in {
-            "batch": batch, "kv_heads": heads, "kv_bytes": size,
+            "batch": batch, "kv_heads": heads, "tokens": tokens, "kv_bytes": size,
             "bytes": 2 * batch * tokens * heads * 128 * size,
             "bw": np.full(batch.shape, catalog()[name]["hbm_bytes_per_s"]),
             "flops": np.full(batch.shape, catalog()[name]["flops_fp16"]),
@@ -216,7 +225,8 @@ def read_context(folder: Path) -> Operator:
         tokens = np.array([float(r["isl"]) for r in rows])
         heads = np.array([float(r["num_heads"]) for r in rows])
         for key, values in {
-            "context": tokens, "flop": batch * 4 * heads * 128 * tokens**2 / 2,
+            "batch": batch, "heads": heads, "context": tokens,
+            "flop": batch * 4 * heads * 128 * tokens**2 / 2,
             "flops": np.full(batch.shape, catalog()[name]["flops_fp16"]),
             "ns": np.array([float(r["latency"]) * 1e6 for r in rows]),
             "gpu": np.full(batch.shape, name),
@@ -270,12 +280,51 @@ def report(op: Operator, model: Model, p: Array) -> dict[str, list[float]]:
     return out
 
 
+def attention_text(decodes: Operator, contexts: Operator) -> str:
+    """Return the attention calls as CSV: what was called, its sizes, ns."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["gpu", "operator", "kv_bytes", "sequences", "heads", "tokens", "ns"])
+    for op, heads, tokens in ((decodes, "kv_heads", "tokens"), (contexts, "heads", "context")):
+        x = op.inputs
+        size = x.get("kv_bytes", np.full(op.ns.shape, 2.0))
+        numbers = np.stack([size, x["batch"], x[heads], x[tokens], np.rint(op.ns)], 1)
+        for gpu, row in zip(op.gpu.tolist(), numbers.astype(int).tolist(), strict=True):
+            writer.writerow([gpu, op.name.replace(" ", "_"), *row])
+    return stream.getvalue()
+
+
+def unfitted_text(file: Path) -> str:
+    """Return products of Vidur's profile as CSV: sizes, median ns."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["m", "n", "k", "ns"])
+    with gzip.open(file, "rt", newline="") as text:
+        rows = list(csv.DictReader(text))
+    for row in rows:
+        m, t = int(row["num_tokens"]), int(row["num_tensor_parallel_workers"])
+        if m not in ROWS:
+            continue
+        h, wide = int(row["n_embd"]), int(row["n_expanded_embd"])
+        heads = int(row["n_head"]) + 2 * int(row["n_kv_head"])
+        qkv = heads * (h // int(row["n_head"])) // t
+        for name, n, k in (
+            ("attn_pre_proj", qkv, h), ("attn_post_proj", h, h // t),
+            ("mlp_up_proj", 2 * wide // t, h), ("mlp_down_proj", h, wide // t),
+        ):  # fmt: skip
+            writer.writerow([m, n, k, round(float(row[f"time_stats.{name}.median"]) * 1e6)])
+    return stream.getvalue()
+
+
 def main() -> None:
     """Fit every operator."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="aiconfigurator's operator files (csv.gz)")
     parser.add_argument("--write", action="store_true", help=f"store {OUTPUT.name}")
+    parser.add_argument("--unfitted", type=Path, metavar="FILE", help="Vidur's profile of A100")
     arguments = parser.parse_args()
+    if arguments.unfitted is not None:
+        UNFITTED.write_text(unfitted_text(arguments.unfitted), encoding="ascii", newline="\n")
     if not arguments.folder.is_dir():
         sys.exit(f"{arguments.folder}: not a folder")
     folder = arguments.folder
@@ -307,6 +356,9 @@ def main() -> None:
         }
     if arguments.write:
         OUTPUT.write_text(json.dumps(document, indent=1) + "\n", encoding="ascii", newline="\n")
+        by_name = {job[0].name: job[0] for job in jobs}
+        text = attention_text(by_name["decode attention"], by_name["context attention"])
+        ATTENTION.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 
 
 if __name__ == "__main__":

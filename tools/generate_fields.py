@@ -20,6 +20,8 @@ SCALARS = {
     "string": "str",
 }  # fmt: skip
 ROOT = "Scenario"
+# Structs that may be given by the name of a preset; `describe` fills it.
+PRESETS: set[str] = set()
 
 
 def native() -> ModuleType:
@@ -36,6 +38,7 @@ def native() -> ModuleType:
 def describe() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the structs that get a class, those they use first, and the enums."""
     schema = json.loads(native().schema_json())
+    PRESETS.update(s["name"] for s in schema["structs"] if s["presets"])
     return [s for s in schema["structs"] if s["name"] not in CATALOG], schema["enums"]
 
 
@@ -49,7 +52,8 @@ def annotation(kind: dict[str, Any], field: dict[str, Any], *, given: bool) -> s
         case "enum":
             return str(kind["enum"])
         case "struct":
-            return f"{CATALOG.get(kind['struct'], kind['struct'])}{mapping}"
+            preset = " | str" if given and kind["struct"] in PRESETS else ""
+            return f"{CATALOG.get(kind['struct'], kind['struct'])}{mapping}{preset}"
         case "optional":
             return annotation(kind["of"], field, given=given) + " | None"
         case "list":
@@ -87,7 +91,8 @@ def rule(kind: dict[str, Any]) -> str | None:
         case "name_or_struct":
             return f"named({CATALOG[kind['struct']]})"
         case "list":
-            return "tuple"
+            inner = rule(kind["of"])
+            return "tuple" if inner is None else f"listed({inner})"
         case "optional":
             return rule(kind["of"])
         case _:
@@ -101,6 +106,8 @@ def default(field: dict[str, Any], structs: dict[str, dict[str, Any]]) -> str:
         return "None"
     if kind["type"] == "struct":
         return "DEFAULTS"
+    if kind["type"] == "list":
+        return repr(tuple(value))
     if kind["type"] == "variant":
         name = kind["structs"][kind["kinds"].index(value["kind"])]
         plain = {f["name"]: f["default"] for f in structs[name]["fields"]}
@@ -198,13 +205,13 @@ def python_file() -> str:
         "from typing import Any, ClassVar, Literal, final",
         "",
         "from kvsim._spec import DEFAULTS, RootSpec, Rule, Spec",
-        "from kvsim._spec import flag, named, real, struct, variant, whole",
+        "from kvsim._spec import flag, listed, named, real, struct, variant, whole",
         "from kvsim.catalog import Gpu, Model",
         "from kvsim.datasets import Trace",
         "",
     ]
     names = [e["name"] for e in enums] + list(by_name)
-    names += [alias(f) for s in structs for f in variants(s)]
+    names += sorted({alias(f) for s in structs for f in variants(s)})
     head += [
         "__all__ = [",
         *(f'    "{name}",' for name in sorted(names, key=lambda n: (not n.isupper(), n))),
@@ -213,15 +220,13 @@ def python_file() -> str:
     ]
     aliases = [f"{e['name']} = Literal[{', '.join(repr(v) for v in e['values'])}]" for e in enums]
     # A variant's alias stands before the class that has the field.
-    classes = [
-        "\n\n".join(
-            [
-                *(f"{alias(f)} = {' | '.join(f['type']['structs'])}" for f in variants(s)),
-                "\n" * bool(variants(s)) + python_class(s, by_name),
-            ]
-        )
-        for s in structs
-    ]
+    classes = []
+    seen: set[str] = set()
+    for s in structs:
+        fresh = [f for f in variants(s) if alias(f) not in seen]
+        seen.update(alias(f) for f in fresh)
+        forms = [f"{alias(f)} = {' | '.join(f['type']['structs'])}" for f in fresh]
+        classes.append("\n\n".join([*forms, "\n" * bool(fresh) + python_class(s, by_name)]))
     return "\n".join([*head, *aliases, "", ""]) + "\n\n\n".join(classes) + "\n"
 
 
@@ -269,7 +274,30 @@ def docs_file() -> str:
             cells = [f"`{f['name']}`", shown_type]
             cells += [f"`{shown}`", f["unit"], extent, f["doc"]]
             lines += ["| " + " | ".join(cells) + " |"]
+        lines += preset_table(about)
     return "\n".join([*lines, ""])
+
+
+def preset_table(about: dict[str, Any]) -> list[str]:
+    """Return the lines that list a struct's presets, none if it has none."""
+    presets = about["presets"]
+    if not presets:
+        return []
+    defaults = {f["name"]: f["default"] for f in about["fields"]}
+    shown = [f for f in defaults if any(p[f] != defaults[f] for p in presets.values())]
+    lines = [
+        "",
+        f"Presets: the name alone stands for a whole {about['name']}, in JSON "
+        '`{"preset": NAME, ...}` for one with some fields replaced, in Python '
+        f"`{about['name']}.preset(NAME, ...)`. They differ from the defaults in:",
+        "",
+        "| preset | " + " | ".join(f"`{name}`" for name in shown) + " |",
+        "|---|" + "---|" * len(shown),
+    ]
+    return lines + [
+        f"| `{name}` | " + " | ".join(f"`{json.dumps(p[f])}`" for f in shown) + " |"
+        for name, p in presets.items()
+    ]
 
 
 if __name__ == "__main__":

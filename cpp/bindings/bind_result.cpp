@@ -27,8 +27,12 @@ Columns columns(const py::object& self, std::string_view table) {
     for_each_column(result.steps, add);
   } else if (table == "entries") {
     for_each_column(result.entries, add);
+  } else if (table == "heatmap") {
+    for_each_column(result.heatmap, add);
+  } else if (table == "fleet_events") {
+    for_each_column(result.fleet_events, add);
   } else {
-    bad_field("table", quoted(table), "requests, steps or entries");
+    bad_field("table", quoted(table), "requests, steps, entries, heatmap or fleet_events");
   }
   return out;
 }
@@ -43,8 +47,9 @@ py::typing::Dict<py::str, py::typing::Optional<py::float_>> summary(const BoundR
 
 py::typing::Dict<py::str, py::int_> totals(const BoundResult& self) {
   py::typing::Dict<py::str, py::int_> out;
-  for_each_total(self.result->totals,
-                 [&](const char* name, const auto& value) { out[name] = number(value); });
+  const auto add = [&](const char* name, const auto& value) { out[name] = number(value); };
+  for_each_total(self.result->totals, add);
+  for_each_total(self.result->fleet, add);
   return out;
 }
 
@@ -52,6 +57,25 @@ py::typing::Dict<py::str, py::object> kv_budget(const BoundResult& self) {
   py::typing::Dict<py::str, py::object> out;
   for_each_member(self.result->kv_budget,
                   [&](const char* name, const auto& value) { out[name] = number(value); });
+  return out;
+}
+
+// What the step times rest on, and the residuals of that class: quantiles of measured / simulated.
+py::typing::Dict<py::str, py::object> trust(const BoundResult& self) {
+  py::typing::Dict<py::str, py::object> out;
+  const Trust& t = self.result->trust;
+  out["calibration"] = py::str(std::string(calibration_name(t.calibration)));
+  out["residuals"] = py::none();
+  if (t.residuals == nullptr) return out;
+  py::dict r;
+  r["name"] = std::string(t.residuals->name);
+  r["of"] = std::string(t.residuals->of);
+  r["number"] = t.residuals->number;
+  const auto band = [](const ErrorBand& b) { return py::make_tuple(b.low, b.high); };
+  r["ttft"] = band(t.residuals->ttft);
+  r["tpot"] = band(t.residuals->tpot);
+  r["e2e"] = band(t.residuals->e2e);
+  out["residuals"] = r;
   return out;
 }
 
@@ -81,6 +105,7 @@ void bind_result(py::module_& m) {
       .def("summary", &summary)
       .def("totals", &totals)
       .def("kv_budget", &kv_budget)
+      .def("trust", &trust)
       .def("itl", &itl)
       .def(
           "itl_quantile_ns",

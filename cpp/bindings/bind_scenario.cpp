@@ -61,7 +61,7 @@ json::Value read_any(std::string_view type_name, std::string_view text, bool who
   }
   const auto found = readers.find(type_name);
   if (found == readers.end()) bad_field("type_name", quoted(type_name), "a type of the schema");
-  return found->second(json::parse(text, type_name), whole);
+  return found->second(json::parse(text, type_name, json::Constants::read), whole);
 }
 
 using About = py::typing::Tuple<py::str, py::str, py::str>;
@@ -77,15 +77,11 @@ py::typing::List<About> list_summary_fields() {
 }  // namespace
 
 Scenario read_scenario(std::string_view text) {
-  const json::Value value = json::parse(text, "scenario");
+  const json::Value value = json::parse(text, "scenario", json::Constants::read);
   if (const json::Object* object = value.if_object()) {
     const json::Value* version = object->find("schema_version");
     const std::int64_t* number = version == nullptr ? nullptr : version->if_int();
-    if (number != nullptr && *number > Scenario::current_schema_version) {
-      bad_field("schema_version", json::describe(*version),
-                "at most " + std::to_string(Scenario::current_schema_version) +
-                    ", what this version of kvsim knows (a newer one wrote this)");
-    }
+    if (number != nullptr) Scenario::refuse_newer("", *number);
   }
   auto scenario = from_json<Scenario>(value);
   // Reading checks what is written; a workload that is not must be valid as well.

@@ -41,7 +41,7 @@ class BoundSweep {
   BoundSweep(std::string_view base, std::string_view points, bool grid, const Catalog& catalog,
              const Resolver& resolver, const std::string& record, int threads)
       : threads_(threads) {
-    const json::Value parsed = json::parse(points, "axes");
+    const json::Value parsed = json::parse(points, "axes", json::Constants::read);
     Points set = grid ? Points::grid(parsed) : Points::list(parsed);
     json::Value tree = to_json(read_scenario(base));
     json::set(tree, "record", record);
@@ -51,7 +51,9 @@ class BoundSweep {
       find_dataset_names(path, value, names);
     });
     // A name that nobody knows makes the points that use it invalid.
-    for (const std::string& name : names) resolve_dataset(resolver, name, datasets_);
+    bool all = true;
+    for (const std::string& name : names) all = resolve_dataset(resolver, name, datasets_) && all;
+    if (!all) name_known(resolver, datasets_);
     sweep_ = std::make_unique<Sweep>(std::move(tree), std::move(set), catalog, datasets_);
   }
 
@@ -99,7 +101,7 @@ std::optional<BoundResult> result(const BoundSweep& self, std::size_t i) {
 }
 
 using Rows = py::typing::Tuple<py::array_t<std::int64_t>, py::array_t<std::uint8_t>,
-                               py::array_t<double>, py::typing::Dict<py::int_, py::str>,
+                               py::array_t<std::uint8_t>, py::array_t<double>, py::typing::Dict<py::int_, py::str>,
                                py::typing::Dict<py::int_, py::typing::List<py::str>>>;
 
 // The rows of the points that have finished since the last call, in order of the points.
@@ -110,6 +112,7 @@ Rows take_rows(BoundSweep& self) {
   const std::size_t fields = summary_fields().size();
   py::array_t<std::int64_t> index(n);
   py::array_t<std::uint8_t> status(n);
+  py::array_t<std::uint8_t> calibration(n);
   py::array_t<double> figures({n, static_cast<py::ssize_t>(fields)});
   py::typing::Dict<py::int_, py::str> reasons;
   py::typing::Dict<py::int_, py::typing::List<py::str>> warnings;
@@ -118,6 +121,7 @@ Rows take_rows(BoundSweep& self) {
     const std::size_t i = points[k];
     index.mutable_data()[k] = static_cast<std::int64_t>(i);
     status.mutable_data()[k] = self.sweep().status()[i];
+    calibration.mutable_data()[k] = self.sweep().calibration()[i];
     for (std::size_t f = 0; f < fields; ++f) *out++ = self.sweep().column(f)[i];
     if (std::string reason = self.sweep().reason_of(i); !reason.empty()) {
       reasons[py::int_(i)] = py::str(reason);
@@ -126,7 +130,7 @@ Rows take_rows(BoundSweep& self) {
       warnings[py::int_(i)] = py::cast(texts);
     }
   }
-  return py::make_tuple(index, status, figures, reasons, warnings);
+  return py::make_tuple(index, status, calibration, figures, reasons, warnings);
 }
 
 // The canonical scenarios of the points first to first + count - 1.
@@ -165,6 +169,11 @@ void bind_sweep(py::module_& m) {
                                const auto s = self.cast<const BoundSweep&>().sweep().status();
                                return view(s.data(), s.size(), self);
                              })
+      .def_property_readonly("calibration",
+                             [](const py::object& self) {
+                               const auto c = self.cast<const BoundSweep&>().sweep().calibration();
+                               return view(c.data(), c.size(), self);
+                             })
       .def("column", &column, py::arg("name"), "A summary field of all points, without a copy.")
       .def("reasons", [](const BoundSweep& s) { return s.sweep().reasons(); })
       .def("warnings", [](const BoundSweep& s) { return s.sweep().warnings(); })
@@ -173,8 +182,8 @@ void bind_sweep(py::module_& m) {
           "drop_result", [](BoundSweep& s, std::size_t i) { s.sweep().drop_result(i); },
           py::arg("point"), "Free what a point's record kept.")
       .def("take_rows", &take_rows,
-           "Points finished since the last call: numbers, status, figures (a row a point), reasons "
-           "and warnings by point.")
+           "Points finished since the last call: numbers, status, calibration, figures (a row a "
+           "point), reasons and warnings by point.")
       .def("canonical", &canonical, py::arg("first"), py::arg("count"),
            "Canonical scenarios of some points; of an invalid one, its fields as they are.")
       .def(
@@ -188,6 +197,14 @@ void bind_sweep(py::module_& m) {
       "status_names",
       [] { return std::vector<std::string>(std::begin(status_names), std::end(status_names)); },
       "Statuses by the numbers that Sweep.status has.");
+  m.def(
+      "calibration_names",
+      [] {
+        std::vector<std::string> names;
+        for (const auto& entry : calibrations) names.emplace_back(entry.second);
+        return names;
+      },
+      "Calibrations by the numbers that Sweep.calibration has.");
 }
 
 }  // namespace kvsim::bindings

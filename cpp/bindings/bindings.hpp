@@ -28,18 +28,25 @@ void bind_scenario(py::module_& m);
 void bind_inputs(py::module_& m);
 void bind_result(py::module_& m);
 void bind_cache(py::module_& m);
+void bind_memory(py::module_& m);
 void bind_simulate(py::module_& m);
 void bind_sweep(py::module_& m);
+void bind_queueing(py::module_& m);
 
 // A scenario's JSON text with every field checked. Knows a newer schema before its new fields do
 // harm.
 Scenario read_scenario(std::string_view text);
 
-// A Python callable that gives the dataset of a name, None for a name that it does not know.
+// A Python callable that gives the dataset of a name, None for a name that it does not know; its
+// known() lists the names.
 using Resolver = py::typing::Callable<py::typing::Optional<Dataset>(py::str)>;
 
 // Asks for a dataset, once a name; false if there is none.
 bool resolve_dataset(const Resolver& resolver, const std::string& name, Datasets& datasets);
+
+// Adds the names of all datasets that could be asked for, without loading any: the error about an
+// unknown one lists them.
+void name_known(const Resolver& resolver, Datasets& datasets);
 
 // A result with the scenario that it is of, as Python holds it.
 struct BoundResult {

@@ -12,6 +12,8 @@ PYBIND11_MODULE(_native, m) {
   b::bind_inputs(m);
   b::bind_result(m);
   b::bind_cache(m);
+  b::bind_memory(m);
   b::bind_simulate(m);
   b::bind_sweep(m);
+  b::bind_queueing(m);
 }

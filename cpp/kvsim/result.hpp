@@ -10,6 +10,7 @@
 #include "kvsim/core/time.hpp"
 #include "kvsim/server/kv_budget.hpp"
 #include "kvsim/step_time/terms.hpp"
+#include "kvsim/step_time/trust.hpp"
 
 namespace kvsim {
 
@@ -32,6 +33,58 @@ struct RequestColumns {
   // a preemption lost; time between its batches (only with batches in flight).
   std::vector<Ns> frontend_ns;
   std::vector<Ns> queue_ns, host_ns, compute_ns, hbm_ns, comm_ns, preempted_ns, redo_ns, bubble_ns;
+  // The same up to the first token: with frontend and queue they add up to first_token - arrival.
+  std::vector<Ns> ttft_host_ns, ttft_compute_ns, ttft_hbm_ns, ttft_comm_ns, ttft_preempted_ns,
+      ttft_redo_ns, ttft_bubble_ns;
+  // Fleets: time at the gateway; from there until the copy that decided was sent (hedging delay,
+  // failed attempts); in the network both ways. They count in E2E too. For a request that was not
+  // completed all moments are that of its end.
+  std::vector<Ns> gateway_ns, dispatch_ns, network_ns;
+  std::vector<std::int32_t> server;   // whose answer decided; -1: none
+  std::vector<std::int32_t> copies;   // sub-requests sent for it, hedges and retries included
+  std::vector<std::uint8_t> outcome;  // an Outcome
+};
+
+enum class Outcome : std::uint8_t { completed = 0, rejected = 1, lost = 2 };
+
+// One row a change at a server of a fleet (record steps and all).
+struct FleetEventColumns {
+  std::vector<Ns> t_ns;
+  std::vector<std::uint8_t> kind;  // a FleetEvent
+  std::vector<std::int32_t> server;
+  std::vector<std::int32_t> outstanding;  // sub-requests there after it, waiting and running
+  std::vector<std::int32_t> request;      // -1: none in particular
+};
+
+enum class FleetEvent : std::uint8_t {
+  sent = 0,
+  served = 1,
+  hedged = 2,  // a second copy was sent
+  cancelled = 3,
+  failed = 4,
+  recovered = 5,
+  rejected = 6,
+};
+
+// Sums over a fleet's run; all 0 without a fleet.
+struct FleetTotals {
+  std::int64_t servers = 0;
+  std::int64_t workers = 0;  // of all servers: what can be busy at one time
+  std::int64_t sub_requests = 0;
+  std::int64_t hedges = 0;  // second copies
+  std::int64_t hedge_wins = 0;
+  std::int64_t cancelled = 0;  // copies that a cancellation kept from being served
+  std::int64_t retries = 0;
+  std::int64_t rejected = 0;
+  std::int64_t lost = 0;
+  std::int64_t deadline_misses = 0;
+  std::int64_t batches = 0;  // one-shot: batches served; token-level: steps
+  std::int64_t served = 0;   // and what was in them: copies; tokens
+  std::int64_t wakeups = 0;
+  std::int64_t packets = 0;
+  bool has_deadlines = false;
+  bool has_power = false;
+  double energy_mj = 0;
 };
 
 // One row a step (record steps and all).
@@ -56,6 +109,53 @@ struct EntryColumns {
   std::vector<std::uint8_t> kind;  // 0 new, 1 resumed, 2 running
   std::vector<char> fate;          // batches in flight: '-' no sample, 'k' kept, 's' kept though
                                    // scheduled before a preemption, 'd' discarded
+};
+
+// The slots of the KV memory by what they are to the requests; every slot is in one class.
+struct MemoryClasses {
+  Int128 tokens = 0;    // hold a token's keys and values
+  Int128 reserved = 0;  // a running request will fill them later
+  Int128 internal = 0;  // held by a running request, which will never fill them
+  Int128 rounding = 0;  // what the placement adds to a reservation
+  Int128 external = 0;  // free, but not enough for the request at the head of the queue
+  Int128 cached = 0;    // free, with a content that the prefix cache may find
+  Int128 free = 0;
+
+  [[nodiscard]] Int128 total() const {
+    return tokens + reserved + internal + rounding + external + cached + free;
+  }
+  void add(const MemoryClasses& slots, Ns dur) {
+    tokens += slots.tokens * dur;
+    reserved += slots.reserved * dur;
+    internal += slots.internal * dur;
+    rounding += slots.rounding * dur;
+    external += slots.external * dur;
+    cached += slots.cached * dur;
+    free += slots.free * dur;
+  }
+};
+
+// The same for a single slot, as a number.
+enum class SlotClass : std::uint8_t {
+  free,
+  tokens,
+  reserved,
+  internal,
+  rounding,
+  external,
+  cached
+};
+
+// A picture of the KV memory over time (record_memory = heatmap): one entry a column, but the last
+// three: which slot each row shows, and class and owner of each cell, column after column.
+struct HeatmapColumns {
+  std::vector<Ns> t_ns;
+  std::vector<std::int32_t> preemptions, evictions;  // since the column before
+  std::vector<std::int64_t> token_slots, reserved_slots, internal_slots, rounding_slots,
+      external_slots, cached_slots, free_slots;  // of the whole memory
+  std::vector<std::int64_t> row_slot;
+  std::vector<std::uint8_t> slot_class;
+  std::vector<std::int32_t> owner;  // request, -1 = nobody
 };
 
 // Sums over a run, integer and therefore exact.
@@ -87,6 +187,10 @@ struct RunTotals {
   Int128 waiting_integral = 0;
   Int128 running_integral = 0;
   Int128 used_block_integral = 0;
+  std::int64_t swaps = 0;           // preemptions whose blocks went to the host
+  std::int64_t swaps_refused = 0;   // of the swap mode, that did not fit there
+  std::int64_t swapped_blocks = 0;  // copied, both ways
+  MemoryClasses memory;             // slots * ns, with record_memory
 };
 
 enum class Status : std::uint8_t { ok, infeasible, unstable, livelock, invalid };
@@ -95,13 +199,17 @@ struct Result {
   Status status = Status::ok;  // ok or unstable; the others leave as errors
   std::string reason;          // why it is not ok
   std::vector<std::string> warnings;
+  Trust trust;  // in the step times
   RunTotals totals;
+  FleetTotals fleet;
   KvBudget kv_budget;
   std::vector<double> summary;  // one value a name of summary_fields(), NaN where undefined
   ItlHistogram itl;
   RequestColumns requests;  // empty with record = summary
   StepColumns steps;
   EntryColumns entries;
+  HeatmapColumns heatmap;
+  FleetEventColumns fleet_events;
 };
 
 }  // namespace kvsim

@@ -26,6 +26,47 @@ void for_each_column(const RequestColumns& c, Visit&& visit) {
   visit("preempted_ns", c.preempted_ns);
   visit("redo_ns", c.redo_ns);
   visit("bubble_ns", c.bubble_ns);
+  visit("ttft_host_ns", c.ttft_host_ns);
+  visit("ttft_compute_ns", c.ttft_compute_ns);
+  visit("ttft_hbm_ns", c.ttft_hbm_ns);
+  visit("ttft_comm_ns", c.ttft_comm_ns);
+  visit("ttft_preempted_ns", c.ttft_preempted_ns);
+  visit("ttft_redo_ns", c.ttft_redo_ns);
+  visit("ttft_bubble_ns", c.ttft_bubble_ns);
+  visit("gateway_ns", c.gateway_ns);
+  visit("dispatch_ns", c.dispatch_ns);
+  visit("network_ns", c.network_ns);
+  visit("server", c.server);
+  visit("copies", c.copies);
+  visit("outcome", c.outcome);
+}
+
+template <class Visit>
+void for_each_column(const FleetEventColumns& c, Visit&& visit) {
+  visit("t_ns", c.t_ns);
+  visit("kind", c.kind);
+  visit("server", c.server);
+  visit("outstanding", c.outstanding);
+  visit("request", c.request);
+}
+
+template <class Visit>
+void for_each_total(const FleetTotals& t, Visit&& visit) {
+  if (t.servers == 0) return;
+  visit("servers", t.servers);
+  visit("workers", t.workers);
+  visit("sub_requests", t.sub_requests);
+  visit("hedges", t.hedges);
+  visit("hedge_wins", t.hedge_wins);
+  visit("cancelled", t.cancelled);
+  visit("retries", t.retries);
+  visit("rejected", t.rejected);
+  visit("lost", t.lost);
+  visit("deadline_misses", t.deadline_misses);
+  visit("batches", t.batches);
+  visit("served", t.served);
+  visit("wakeups", t.wakeups);
+  visit("packets", t.packets);
 }
 
 template <class Visit>
@@ -68,6 +109,23 @@ void for_each_column(const EntryColumns& c, Visit&& visit) {
 }
 
 template <class Visit>
+void for_each_column(const HeatmapColumns& c, Visit&& visit) {
+  visit("t_ns", c.t_ns);
+  visit("preemptions", c.preemptions);
+  visit("evictions", c.evictions);
+  visit("token_slots", c.token_slots);
+  visit("reserved_slots", c.reserved_slots);
+  visit("internal_slots", c.internal_slots);
+  visit("rounding_slots", c.rounding_slots);
+  visit("external_slots", c.external_slots);
+  visit("cached_slots", c.cached_slots);
+  visit("free_slots", c.free_slots);
+  visit("row_slot", c.row_slot);
+  visit("slot_class", c.slot_class);
+  visit("owner", c.owner);
+}
+
+template <class Visit>
 void for_each_total(const RunTotals& t, Visit&& visit) {
   visit("start_ns", t.start_ns);
   visit("end_ns", t.end_ns);
@@ -96,6 +154,16 @@ void for_each_total(const RunTotals& t, Visit&& visit) {
   visit("waiting_integral", t.waiting_integral);
   visit("running_integral", t.running_integral);
   visit("used_block_integral", t.used_block_integral);
+  visit("swaps", t.swaps);
+  visit("swaps_refused", t.swaps_refused);
+  visit("swapped_blocks", t.swapped_blocks);
+  visit("token_slot_integral", t.memory.tokens);
+  visit("reserved_slot_integral", t.memory.reserved);
+  visit("internal_slot_integral", t.memory.internal);
+  visit("rounding_slot_integral", t.memory.rounding);
+  visit("external_slot_integral", t.memory.external);
+  visit("cached_slot_integral", t.memory.cached);
+  visit("free_slot_integral", t.memory.free);
 }
 
 template <class Visit>

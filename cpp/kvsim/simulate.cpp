@@ -1,5 +1,6 @@
 #include "kvsim/simulate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -10,18 +11,16 @@
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
+#include "kvsim/server/static_replica.hpp"
+#include "kvsim/setup.hpp"
+#include "kvsim/simulate_fleet.hpp"
 #include "kvsim/step_time/shard.hpp"
 #include "kvsim/workload/build.hpp"
 
 namespace kvsim {
 namespace {
 
-struct Setup {
-  const ModelSpec* model = nullptr;
-  const GpuSpec* gpu = nullptr;
-  KvBudget budget;
-  SchedulerConfig config;
-};
+using Setup = ReplicaSetup;
 
 // null: the model's longest context; or what the longest request needs, if a prompt does not fit
 // into that (with a warning: a real engine would refuse it) or no model is named.
@@ -57,6 +56,27 @@ double attention_per_block(const ModelSpec& model, std::int64_t block_size) {
   return attention / (2 * weights);
 }
 
+void prepare_swap(const Scenario& s, Setup& setup) {
+  const PreemptionSpec& p = s.engine.preemption;
+  const double block_bytes =
+      setup.budget.kv_bytes_per_token * static_cast<double>(setup.config.block_size);
+  if (block_bytes <= 0 || (!p.swap_gb_per_s && setup.gpu == nullptr)) {
+    bad_field(setup.model == nullptr ? "model" : "gpu", "null",
+              "one of the catalogue with engine.preemption.mode \"swap\": the size of a block and "
+              "the bandwidth to the host follow from them");
+  }
+  PreemptionRules& rules = setup.config.preemption;
+  const double blocks = std::floor(p.swap_space_gib * 0x1p30 / block_bytes);
+  if (blocks < 1) {
+    bad_field(
+        "engine.preemption.swap_space_gib", json::write_double(p.swap_space_gib),
+        "room for at least one KV block of " + json::write_double(block_bytes / 0x1p30) + " GiB");
+  }
+  rules.host_blocks = static_cast<std::int64_t>(std::min(blocks, 0x1p40));
+  const double bytes_per_s = p.swap_gb_per_s ? *p.swap_gb_per_s * 1e9 : setup.gpu->pcie_bytes_per_s;
+  rules.swap_ns_per_block = block_bytes / bytes_per_s * 1e9;
+}
+
 Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
               std::vector<std::string>& warnings) {
   Setup setup;
@@ -68,6 +88,8 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
                                        setup.budget.num_gpu_blocks, max_len);
   setup.config.eviction_seed = s.seed;
+  setup.config.record_memory = s.record_memory;
+  if (setup.config.preemption.swap) prepare_swap(s, setup);
   if (setup.model != nullptr) {
     setup.config.attention_per_block = attention_per_block(*setup.model, setup.config.block_size);
   }
@@ -90,8 +112,38 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
   return setup;
 }
 
+// A plain loop, which compilers turn into vector instructions.
+std::int64_t longest(const std::vector<std::int32_t>& tokens) {
+  std::int32_t most = 0;
+  for (const std::int32_t t : tokens) most = std::max(most, t);
+  return most;
+}
+
+void check_reservation(std::int64_t r, std::int64_t prompt, std::int64_t needed,
+                       std::int64_t largest, const SchedulerConfig& c) {
+  const std::int64_t slots = c.contiguous->slots(prompt, needed, c.max_model_len);
+  if (slots < needed) {
+    fail(ErrorKind::config, "engine.kv_allocator.max_tokens: request " + std::to_string(r) +
+                                " needs " + std::to_string(needed) + " slots, the reservation is " +
+                                std::to_string(slots) + "; allowed: at least its output tokens");
+  }
+  if (slots > largest) {
+    fail(ErrorKind::infeasible, "engine.kv_allocator: request " + std::to_string(r) + " reserves " +
+                                    std::to_string(slots) + " contiguous slots; the memory of " +
+                                    std::to_string((c.num_gpu_blocks - 1) * c.block_size) +
+                                    " slots has at most " + std::to_string(largest) +
+                                    " for one request (placement " +
+                                    std::string(enum_name(c.contiguous->placement)) + ")");
+  }
+}
+
 // Requests that vLLM would refuse or never finish.
 void check_requests(const RequestTable& t, const SchedulerConfig& c) {
+  std::int64_t largest = 0;
+  if (c.contiguous) {
+    const std::int64_t slots = (c.num_gpu_blocks - 1) * c.block_size;
+    largest = make_placement(c.contiguous->placement, slots)->largest();
+  }
   for (std::int64_t r = 0; r < t.size(); ++r) {
     const std::int64_t prompt = t.prompt_tokens[static_cast<std::size_t>(r)];
     if (prompt + 1 > c.max_model_len) {
@@ -101,10 +153,15 @@ void check_requests(const RequestTable& t, const SchedulerConfig& c) {
                                   std::to_string(c.max_model_len - 1));
     }
     std::int64_t outputs = t.output_tokens[static_cast<std::size_t>(r)];
-    if (!t.stop_after.empty() && t.stop_after[static_cast<std::size_t>(r)] > 0) {
+    if (!c.preemption.reserve && !t.stop_after.empty() &&
+        t.stop_after[static_cast<std::size_t>(r)] > 0) {
       outputs = std::min<std::int64_t>(outputs, t.stop_after[static_cast<std::size_t>(r)]);
     }
     const std::int64_t last = std::min(prompt + outputs, c.max_model_len) - 1;
+    if (c.contiguous) {
+      check_reservation(r, prompt, last, largest, c);
+      continue;
+    }
     const std::int64_t need = ceil_div(last, c.block_size);
     if (need > c.num_gpu_blocks - 1) {
       fail(ErrorKind::infeasible, "engine.num_gpu_blocks: request " + std::to_string(r) +
@@ -143,6 +200,7 @@ void judge_stability(const Scenario& s, Result& result) {
     return;
   }
   const RequestColumns& c = result.requests;
+  if (result.totals.completed < static_cast<std::int64_t>(c.arrival_ns.size())) return;
   const Drift drift = queue_drift(c.arrival_ns, c.scheduled_ns, c.finish_ns);
   if (!drift.unstable) return;
   result.status = Status::unstable;
@@ -156,24 +214,48 @@ void judge_stability(const Scenario& s, Result& result) {
                                     text(drift.least_wait_ms) + " ms; mean waits go " + range;
 }
 
+void finish_result(const Scenario& s, const Inputs& in, Result& result) {
+  const bool some_failed = result.fleet.rejected + result.fleet.lost > 0;
+  const WarmupCut warmup =
+      some_failed && !std::holds_alternative<NoWarmup>(s.warmup)
+          ? warmup_cut(s.warmup, completed_rows(result.requests))
+          : warmup_cut(s.warmup, result.requests);
+  if (!warmup.steady) {
+    result.warnings.emplace_back(
+        "warmup: MSER-5 finds no steady part; the first half of the requests is left out");
+  }
+  result.summary = summarize(result.requests, result.totals, result.itl, s.slo, result.fleet,
+                             in.control, warmup.requests);
+  in.control.poll();
+  judge_stability(s, result);
+  if (s.record == Record::summary) result.requests = RequestColumns{};
+}
+
 template <class Replica>
 void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
                  const StepTimeModel& model, const RequestTable& requests, Result& result) {
   Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall, in.control);
+  if (s.record != Record::summary) replica.ledger().keep_first_tokens();
   replica.run();
   result.totals = replica.ledger().totals;
   result.itl = std::move(replica.ledger().itl);
   result.requests = std::move(replica.ledger().columns);
   result.steps = std::move(replica.recorder().steps);
   result.entries = std::move(replica.recorder().entries);
+  if constexpr (requires { replica.heatmap(); }) result.heatmap = std::move(replica.heatmap());
 }
 
 }  // namespace
 
-Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
-  Result result;
-  const Setup setup = prepare(s, in, requests, result.warnings);
+ReplicaSetup set_up_replica(const Scenario& s, const Inputs& in, const RequestTable& requests,
+                            std::vector<std::string>& warnings) {
+  ReplicaSetup setup = prepare(s, in, requests, warnings);
   check_requests(requests, setup.config);
+  return setup;
+}
+
+StepTimeModel set_up_step_time(const Scenario& s, const Inputs& in, const ReplicaSetup& setup,
+                               const RequestTable& requests, std::vector<std::string>& warnings) {
   const StepTimeContext context{
       setup.model,
       setup.gpu,
@@ -186,13 +268,36 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
       setup.config.block_size,
       s.pipeline_parallel_size,
       s.engine.async_scheduling,
-      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name)};
-  const StepTimeModel model = make_step_time(s.step_time, context);
-  for (std::string& w : step_time_warnings(model)) result.warnings.push_back(std::move(w));
+      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
+      longest(requests.prompt_tokens),
+      longest(requests.prompt_tokens) + longest(requests.output_tokens),
+      requests.size()};
+  StepTimeModel model = make_step_time(s.step_time, context);
+  for (std::string& w : step_time_warnings(model)) warnings.push_back(std::move(w));
+  return model;
+}
+
+Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
+  Result result;
+  if (s.fleet) {
+    run_fleet(s, in, requests, result);
+    finish_result(s, in, result);
+    return result;
+  }
+  const Setup setup = set_up_replica(s, in, requests, result.warnings);
+  const StepTimeModel model = set_up_step_time(s, in, setup, requests, result.warnings);
+  result.trust = step_time_trust(model);
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
-  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all;
-  if (setup.config.batch_queue() > 1) {
+  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all ||
+                          s.record_memory == RecordMemory::heatmap;
+  if (setup.config.static_window_ns) {
+    setup.config.contiguous
+        ? run_replica<StaticReplica<RegionPool>>(s, in, setup, model, requests, result)
+        : run_replica<StaticReplica<CountPool>>(s, in, setup, model, requests, result);
+  } else if (setup.config.contiguous) {
+    run_replica<Replica<RegionPool>>(s, in, setup, model, requests, result);
+  } else if (setup.config.batch_queue() > 1) {
     identities ? run_replica<QueuedReplica<BlockPool>>(s, in, setup, model, requests, result)
                : run_replica<QueuedReplica<CountPool>>(s, in, setup, model, requests, result);
   } else {
@@ -204,16 +309,7 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   in.control.poll();
   for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
-  const WarmupCut warmup = warmup_cut(s.warmup, result.requests);
-  if (!warmup.steady) {
-    result.warnings.emplace_back(
-        "warmup: MSER-5 finds no steady part; the first half of the requests is left out");
-  }
-  result.summary =
-      summarize(result.requests, result.totals, result.itl, s.slo, in.control, warmup.requests);
-  in.control.poll();
-  judge_stability(s, result);
-  if (s.record == Record::summary) result.requests = RequestColumns{};
+  finish_result(s, in, result);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/scenario/field_json.hpp"
 #include "kvsim/workload/build.hpp"
+#include "runner/memory.hpp"
 
 namespace kvsim::runner {
 namespace {
@@ -40,6 +41,7 @@ Sweep::Sweep(json::Value base, Points points, const Catalog& catalog, const Data
       share_requests_(points_.may_share_requests()),
       finished_(points_.size(), 0),
       status_(points_.size(), 0),
+      calibration_(points_.size(), 0),
       values_(points_.size() * summary_fields().size(), std::numeric_limits<double>::quiet_NaN()) {}
 
 json::Value Sweep::scenario(std::size_t i) const {
@@ -129,6 +131,7 @@ Sweep::End Sweep::run(int threads, const Watch& watch, std::optional<double> dea
   run_watched(
       std::max(1, std::min(threads, most)), [&](int) { work(stop); }, stop,
       [&] {
+        watch_memory();
         late = late || (deadline_s &&
                         std::chrono::duration<double>(Clock::now() - start).count() >= *deadline_s);
         stopped = stopped || !watch(done_);
@@ -159,6 +162,7 @@ void Sweep::run_point(std::size_t i, const Inputs& inputs) {
       const std::lock_guard lock(rare_);
       canonical_[i] = std::move(text);
     }
+    check_memory(point, datasets_);
     store(i, simulate_point(point, inputs), point.record != Record::summary);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::cancelled) return;
@@ -193,6 +197,7 @@ Result Sweep::simulate_point(const Scenario& scenario, const Inputs& inputs) {
 
 void Sweep::store(std::size_t i, Result result, bool keep) {
   status_[i] = static_cast<std::uint8_t>(result.status);
+  calibration_[i] = static_cast<std::uint8_t>(result.trust.calibration);
   for (std::size_t f = 0; f < result.summary.size(); ++f)
     values_[f * size() + i] = result.summary[f];
   if (!keep && result.reason.empty() && result.warnings.empty()) return;

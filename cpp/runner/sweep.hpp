@@ -47,6 +47,8 @@ class Sweep {
   [[nodiscard]] std::span<const std::uint8_t> status() const { return status_; }
   [[nodiscard]] std::span<const double> column(std::size_t summary_field) const;
   [[nodiscard]] std::map<std::size_t, std::string> reasons() const;
+  // What each point's step times rest on, as a Calibration; `given` for points that failed.
+  [[nodiscard]] std::span<const std::uint8_t> calibration() const { return calibration_; }
   // Each warning and the points that have it, in order.
   [[nodiscard]] std::map<std::string, std::vector<std::size_t>> warnings() const;
   // What the point's `record` kept beyond the summary; null for summary, and for points that
@@ -84,6 +86,7 @@ class Sweep {
   std::atomic<std::size_t> done_{0};
   std::vector<std::uint8_t> finished_;
   std::vector<std::uint8_t> status_;
+  std::vector<std::uint8_t> calibration_;
   std::vector<double> values_;  // a column a summary field, one after the other
   mutable std::mutex rare_;     // guards what few points have
   std::map<std::size_t, std::string> reasons_;

@@ -72,6 +72,26 @@ std::string_view status_name(Status status) {
   return "unknown";
 }
 
+json::Value band(const ErrorBand& b) { return json::Array{b.low, b.high}; }
+
+json::Value trust_json(const Trust& trust) {
+  json::Object object;
+  object.set("calibration", calibration_name(trust.calibration));
+  if (trust.residuals == nullptr) {
+    object.set("residuals", json::Value());
+    return object;
+  }
+  json::Object residuals;
+  residuals.set("name", trust.residuals->name);
+  residuals.set("of", trust.residuals->of);
+  residuals.set("number", trust.residuals->number);
+  residuals.set("ttft", band(trust.residuals->ttft));
+  residuals.set("tpot", band(trust.residuals->tpot));
+  residuals.set("e2e", band(trust.residuals->e2e));
+  object.set("residuals", std::move(residuals));
+  return object;
+}
+
 }  // namespace
 
 json::Value result_json(const Result& result) {
@@ -82,6 +102,7 @@ json::Value result_json(const Result& result) {
   json::Array warnings;
   for (const std::string& warning : result.warnings) warnings.emplace_back(warning);
   object.set("warnings", std::move(warnings));
+  object.set("trust", trust_json(result.trust));
 
   json::Object summary;
   for (std::size_t i = 0; i < result.summary.size(); ++i) {
@@ -90,6 +111,7 @@ json::Value result_json(const Result& result) {
   object.set("summary", std::move(summary));
   MemberWriter totals;
   for_each_total(result.totals, totals);
+  for_each_total(result.fleet, totals);
   object.set("totals", std::move(totals.object));
   MemberWriter budget;
   for_each_member(result.kv_budget, budget);
@@ -98,6 +120,8 @@ json::Value result_json(const Result& result) {
   object.set("requests", columns(result.requests));
   object.set("steps", columns(result.steps));
   object.set("entries", columns(result.entries));
+  object.set("heatmap", columns(result.heatmap));
+  object.set("fleet_events", columns(result.fleet_events));
   return object;
 }
 

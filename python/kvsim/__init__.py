@@ -20,13 +20,16 @@ Examples
 500
 """
 
-from kvsim import _fields, catalog, datasets, design, statistics
+from kvsim import _fields, catalog, datasets, design, links, queueing, statistics, tracks
 from kvsim._cache import HitRates, prefix_hit_rates
+from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
 from kvsim._json_schema import json_schema
 from kvsim._knee import Knee
+from kvsim._memory_map import MemoryMap
 from kvsim._native import __version__
+from kvsim._sharding import Sharding, Split, sharding
 from kvsim._simulate import simulate
 from kvsim._store import Store
 from kvsim._sweep import iter_sweep, sweep
@@ -34,6 +37,8 @@ from kvsim._sweep_cache import SweepCache
 from kvsim._sweep_result import SweepResult
 from kvsim._sweep_row import SweepRow
 from kvsim._verify import verify_vllm
+from kvsim._waterfall import Waterfall
+from kvsim._waterfall import table as waterfall_table
 from kvsim.catalog import Gpu, Model
 from kvsim.datasets import Trace
 from kvsim.errors import (
@@ -43,12 +48,14 @@ from kvsim.errors import (
     InvariantViolation,
     KvsimError,
     LivelockError,
+    PandasMissingError,
     StoreError,
     SweepInterrupted,
 )
-from kvsim.result import ItlDistribution, KvBudget, Result
+from kvsim.result import ItlDistribution, KvBudget, Result, Trust
 
 __all__ = [
+    "Concurrency",
     "ConfigError",
     "DeadlineExceeded",
     "FrontierResult",
@@ -62,8 +69,12 @@ __all__ = [
     "KvBudget",
     "KvsimError",
     "LivelockError",
+    "MemoryMap",
     "Model",
+    "PandasMissingError",
     "Result",
+    "Sharding",
+    "Split",
     "Store",
     "StoreError",
     "SweepCache",
@@ -71,17 +82,25 @@ __all__ = [
     "SweepResult",
     "SweepRow",
     "Trace",
+    "Trust",
+    "Waterfall",
     "__version__",
     "catalog",
+    "concurrency",
     "datasets",
     "design",
     "frontier",
     "iter_sweep",
     "json_schema",
+    "links",
     "prefix_hit_rates",
+    "queueing",
+    "sharding",
     "simulate",
     "statistics",
     "sweep",
+    "tracks",
     "verify_vllm",
+    "waterfall_table",
 ]
 __all__ += _fields.__all__

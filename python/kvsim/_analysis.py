@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kvsim._columns import as_array
+from kvsim._pandas import frame
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,12 +57,16 @@ class Pivot:
     status: npt.NDArray[np.object_]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the figure as a DataFrame (needs pandas)."""
-        import pandas as pd
+        """Return the figure as a DataFrame .
 
-        index = pd.Index(self.row_values, name=self.rows)
-        columns = pd.Index(self.column_values, name=self.columns)
-        return pd.DataFrame(self.values, index=index, columns=columns)
+        Raises
+        ------
+        PandasMissingError
+            If pandas is not installed.
+        """
+        table = frame(self.values)
+        table.index, table.columns = self.row_values, self.column_values
+        return table.rename_axis(index=self.rows, columns=self.columns)
 
 
 def pivot(result: SweepResult, rows: str, columns: str, metric: str) -> Pivot:

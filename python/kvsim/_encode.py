@@ -48,23 +48,28 @@ def encode_scenario(scenario: Any, traces: Traces) -> str:
 def encode(value: Any, traces: Traces, path: str) -> str:
     """Return JSON text; `path` begins the names of fields in errors.
 
-    NaN and infinities, which JSON has not, become strings: whatever reads the field refuses them by
-    its name and range.
+    NaN and infinities, which JSON has not, stand in it as Python writes them: the engine refuses
+    them by the field's name and range.
     """
 
     def default(item: Any) -> Any:
         return _plain(item, traces)
 
     try:
-        text = json.dumps(value, default=default, separators=(",", ":"))
+        return json.dumps(value, default=default, separators=(",", ":"))
     except _NoJsonError as error:
         at = _find(value, error.item, path) or path or "scenario"
         kind = type(error.item).__name__
         raise ConfigError(f"{at}: got a {kind}; allowed: a value that JSON has") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"{path or 'scenario'}: got no JSON ({error})") from None
+
+
+def encode_strict(value: Any, path: str) -> str:
+    """Return JSON text for any reader: NaN and infinities become strings."""
+    text = encode(value, {}, path)
     if "NaN" in text or "Infinity" in text:
-        text = json.dumps(_finite(json.loads(text)), separators=(",", ":"))
+        text = json.dumps(_finite(json.loads(text)), separators=(",", ":"), allow_nan=False)
     return text
 
 

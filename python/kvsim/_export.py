@@ -15,7 +15,7 @@ import numpy as np
 from kvsim import _native
 from kvsim._analysis import binding_constraints, knees, pareto
 from kvsim._columns import as_array
-from kvsim._encode import encode
+from kvsim._encode import encode, encode_strict
 from kvsim.design import Design
 
 # Of the JSON that `to_dict` makes; raised when a reader of an older one would misread it.
@@ -38,7 +38,7 @@ def to_csv(result: SweepResult) -> str:
     writer.writerow(result.table())
     for row in result.rows():
         writer.writerow(
-            v if v is None or isinstance(v, str | int | float) else encode(v, {}, "axes")
+            v if v is None or isinstance(v, str | int | float) else encode_strict(v, "axes")
             for v in row.values()
         )
     return stream.getvalue()
@@ -52,7 +52,7 @@ def to_arrow(result: SweepResult) -> pa.Table:
         objects = isinstance(values, list) and any(
             not isinstance(v, bool | int | float | str | None) for v in values
         )
-        return [encode(v, {}, "axes") for v in values] if objects else values
+        return [encode_strict(v, "axes") for v in values] if objects else values
 
     return pa.table({name: plain(values) for name, values in result.table().items()})
 
@@ -72,7 +72,8 @@ def to_xarray(result: SweepResult) -> xr.Dataset:
 
     design, paths = result.design, result.design.paths
     units = {name: unit for name, unit, _ in _native.summary_fields()}
-    data = {"status": np.asarray(result.status, dtype=object)}
+    texts = {"status": result.status, "calibration": result.calibration}
+    data = {name: np.asarray(values, dtype=object) for name, values in texts.items()}
     data |= {name: result[name] for name in result.columns[len(paths) :]}
     codes = {path: result.codes(path) for path in paths}
     if design.kind != "grid" or any((c < 0).any() for c in codes.values()):
@@ -86,7 +87,7 @@ def to_xarray(result: SweepResult) -> xr.Dataset:
         cell = tuple(np.searchsorted(kept[p], c) for p, c in codes.items())
         arrays = {}
         for name, values in data.items():
-            empty: Any = None if name == "status" else np.nan
+            empty: Any = None if name in texts else np.nan
             array = np.full([len(at) for at in kept.values()], empty, dtype=values.dtype)
             array[cell] = values
             arrays[name] = array
@@ -174,4 +175,4 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     simple = isinstance(value, bool | int | str)
-    return str(value) if simple else encode(value, {}, "axes")
+    return str(value) if simple else encode_strict(value, "axes")

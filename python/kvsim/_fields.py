@@ -6,11 +6,23 @@ Change the description in the engine instead, then run `make stubs`.
 # ruff: noqa: D205
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
-from kvsim._spec import DEFAULTS, RootSpec, Rule, Spec, flag, named, real, struct, variant, whole
+from kvsim._spec import (
+    DEFAULTS,
+    RootSpec,
+    Rule,
+    Spec,
+    flag,
+    listed,
+    named,
+    real,
+    struct,
+    variant,
+    whole,
+)
 from kvsim.catalog import Gpu, Model
 from kvsim.datasets import Trace
 
@@ -19,43 +31,94 @@ __all__ = [
     "Affine",
     "AllReduceKind",
     "Arrivals",
+    "Batching",
     "Burst",
+    "Cancel",
+    "Channel",
     "ClosedLoop",
+    "ContiguousAllocator",
+    "ContinuousBatching",
+    "Constant",
     "DatasetLengths",
     "DatasetOrder",
     "Deterministic",
+    "Discipline",
+    "Empirical",
     "Engine",
     "FirstRequests",
+    "Exponential",
+    "FanOut",
     "FixedLengths",
+    "Fleet",
     "Gamma",
+    "GammaLaw",
+    "Gateway",
+    "Hedge",
+    "HedgeAfter",
+    "HedgeQuantile",
+    "Jitter",
     "Kernels",
+    "KvAllocator",
     "KvCacheDtype",
+    "LeastKvTokens",
+    "LeastOutstanding",
     "Lengths",
+    "Link",
+    "LogNormal",
     "LogNormalLengths",
     "Mode",
     "Mser5",
     "NoPrefixes",
     "NoWarmup",
+    "NoHedge",
+    "NoPrefixes",
+    "OnFailure",
+    "OneShot",
     "OperatorTables",
+    "PagedAllocator",
+    "Placement",
     "Poisson",
     "Polynomial",
+    "Preemption",
+    "PreemptionMode",
+    "PreemptionVictim",
+    "Outage",
+    "Pareto",
+    "Placement",
+    "Poisson",
+    "Polynomial",
+    "Power",
+    "PowerOfD",
+    "PrefixAffinity",
     "PrefixEviction",
     "PrefixGroups",
     "Prefixes",
+    "RandomOutages",
     "RandomRangeLengths",
+    "RandomRouter",
     "Record",
+    "RecordMemory",
+    "Reservation",
+    "ReplicaGroup",
     "Roofline",
+    "RoundRobin",
+    "Router",
     "Scenario",
     "SchedulingPolicy",
+    "Server",
+    "SessionAffinity",
     "Sessions",
     "SpecMethod",
+    "StaticBatching",
     "StepTime",
     "TensorParallelForm",
+    "TokenServer",
     "TraceArrivals",
     "TracePrefixes",
     "UniformLengths",
     "Warmup",
     "WeightDtype",
+    "WeightedRouter",
     "Workload",
 ]
 
@@ -63,13 +126,188 @@ WeightDtype = Literal["bf16", "fp16", "fp8", "int8", "int4"]
 KvCacheDtype = Literal["auto", "bf16", "fp16", "fp8"]
 PrefixEviction = Literal["lru", "fifo", "lfu", "sieve", "s3_fifo", "gdsf", "random", "belady"]
 SchedulingPolicy = Literal["fcfs", "priority"]
+PreemptionMode = Literal["recompute", "swap", "none"]
+PreemptionVictim = Literal["latest", "lowest_priority", "least_work_lost", "longest_remaining"]
+Reservation = Literal["max", "pow2", "oracle", "fraction"]
+Placement = Literal["buddy", "first_fit", "best_fit"]
 SpecMethod = Literal["ngram", "draft_model"]
 OperatorTables = Literal["auto", "measured", "fitted"]
 AllReduceKind = Literal["auto", "table", "fitted", "ring", "tree"]
 TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
 DatasetOrder = Literal["trace", "resample"]
+Discipline = Literal["fcfs", "edf"]
+Placement = Literal["any", "distinct", "sharded"]
+Cancel = Literal["none", "at_start", "at_finish"]
+OnFailure = Literal["retry", "lose"]
 Record = Literal["summary", "requests", "steps", "all"]
+RecordMemory = Literal["none", "classes", "heatmap"]
 Mode = Literal["leap", "step"]
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Preemption(Spec):
+    """What happens when a running request needs a KV block and none is free.
+
+    Parameters
+    ----------
+    mode : PreemptionMode, default 'recompute'
+        recompute: the victim's blocks are freed and computed anew (vLLM); swap: they are copied to
+        the host and back; none: a request is admitted only when the blocks of its prompt and
+        max_tokens are free, and takes them all.
+    victim : PreemptionVictim | None, default None
+        latest admission, lowest_priority, least_work_lost (fewest computed tokens) or
+        longest_remaining (most output tokens to come, by max_tokens); null = as vLLM: latest with
+        scheduling_policy fcfs, lowest_priority with priority.
+    max_per_request : int | None, default None
+        Preemption budget of a request; one that has used it up waits until all that it may still
+        need is free and then keeps it. Null = no limit (from 0 up to 1073741824).
+    max_per_s : float | None, in 1/s, default None
+        Preemption budget of the replica: two are at least 1/max_per_s apart; until then whoever
+        needs a block waits. Null = no limit (above 0 up to 1000000000).
+    swap_space_gib : float, in GiB, default 4.0
+        Host memory for swapped blocks, a GPU; a victim that does not fit is recomputed (from 0 up
+        to 1000000).
+    swap_gb_per_s : float | None, in GB/s, default None
+        Bandwidth between GPU and host, a GPU and direction; null = the GPU's PCIe (above 0 up to
+        1000000).
+    swap_overlap : bool, default False
+        Transfers run beside the step and lengthen it only by what exceeds it; else they come before
+        it.
+    """
+
+    mode: PreemptionMode
+    victim: PreemptionVictim | None
+    max_per_request: int | None
+    max_per_s: float | None
+    swap_space_gib: float
+    swap_gb_per_s: float | None
+    swap_overlap: bool
+
+    _type: ClassVar[str] = "Preemption"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "max_per_request": whole,
+        "max_per_s": real,
+        "swap_space_gib": real,
+        "swap_gb_per_s": real,
+        "swap_overlap": flag,
+    }
+
+    def __init__(
+        self,
+        *,
+        mode: PreemptionMode = "recompute",
+        victim: PreemptionVictim | None = None,
+        max_per_request: int | None = None,
+        max_per_s: float | None = None,
+        swap_space_gib: float = 4.0,
+        swap_gb_per_s: float | None = None,
+        swap_overlap: bool = False,
+    ) -> None:
+        self._set(
+            mode=mode,
+            victim=victim,
+            max_per_request=max_per_request,
+            max_per_s=max_per_s,
+            swap_space_gib=swap_space_gib,
+            swap_gb_per_s=swap_gb_per_s,
+            swap_overlap=swap_overlap,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class PagedAllocator(Spec):
+    """Blocks of block_size tokens, taken as a request grows (vLLM)."""
+
+    _type: ClassVar[str] = "PagedAllocator"
+    _kind: ClassVar[str | None] = "paged"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class ContiguousAllocator(Spec):
+    """One contiguous piece of memory a request, reserved when it is admitted (Orca,
+    FasterTransformer). It never runs out, so nobody is preempted; there is no prefix cache.
+
+    Parameters
+    ----------
+    reservation : Reservation, default 'max'
+        How much: max, the longest request that is allowed; pow2, the prompt and the output's true
+        length rounded up to a power of two; oracle, the true length; fraction, something between
+        the true length and max.
+    fraction : float, default 1.0
+        Of reservation fraction: 0 reserves the true length, 1 the maximum (from 0 up to 1).
+    max_tokens : int | None, in tokens, default None
+        Most output tokens that a request may ask for, so that max is its prompt plus these; null:
+        max is max_model_len (from 1 up to 1073741824).
+    placement : Placement, default 'buddy'
+        Which free piece a request gets.
+    """
+
+    reservation: Reservation
+    fraction: float
+    max_tokens: int | None
+    placement: Placement
+
+    _type: ClassVar[str] = "ContiguousAllocator"
+    _kind: ClassVar[str | None] = "contiguous"
+    _rules: ClassVar[Mapping[str, Rule]] = {"fraction": real, "max_tokens": whole}
+
+    def __init__(
+        self,
+        *,
+        reservation: Reservation = "max",
+        fraction: float = 1.0,
+        max_tokens: int | None = None,
+        placement: Placement = "buddy",
+    ) -> None:
+        self._set(
+            reservation=reservation, fraction=fraction, max_tokens=max_tokens, placement=placement
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class ContinuousBatching(Spec):
+    """Requests join and leave the batch at every step (iteration-level scheduling: Orca, vLLM)."""
+
+    _type: ClassVar[str] = "ContinuousBatching"
+    _kind: ClassVar[str | None] = "continuous"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class StaticBatching(Spec):
+    """Request-level batches (FasterTransformer): when the engine is idle, up to max_num_seqs
+    waiting requests start together, run until the longest is done and are answered all at once.
+
+    Parameters
+    ----------
+    window_ms : float, in ms, default 0.0
+        How long the first request of a batch waits for others, unless max_num_seqs are there before
+        (from 0 up to 1000000000).
+    """
+
+    window_ms: float
+
+    _type: ClassVar[str] = "StaticBatching"
+    _kind: ClassVar[str | None] = "static"
+    _rules: ClassVar[Mapping[str, Rule]] = {"window_ms": real}
+
+    def __init__(self, *, window_ms: float = 0.0) -> None:
+        self._set(window_ms=window_ms)
+
+
+KvAllocator = PagedAllocator | ContiguousAllocator
+
+Batching = ContinuousBatching | StaticBatching
 
 
 @final
@@ -104,6 +342,12 @@ class Engine(Spec):
         Split prompts that exceed the token budget.
     scheduling_policy : SchedulingPolicy, default 'fcfs'
         Order of the waiting queue and choice of preemption victims.
+    preemption : Preemption
+        What happens when no block is free for a running request.
+    kv_allocator : KvAllocator, default PagedAllocator()
+        How KV memory is handed out.
+    batching : Batching, default ContinuousBatching()
+        When requests join and leave a batch.
     long_prefill_token_threshold : int, in tokens, default 0
         Longest prompt chunk while other requests are present, 0 = off (from 0 up to 16777216).
     long_prefill_token_threshold_adaptive : bool, default False
@@ -143,6 +387,9 @@ class Engine(Spec):
     prefix_eviction: PrefixEviction
     enable_chunked_prefill: bool
     scheduling_policy: SchedulingPolicy
+    preemption: Preemption
+    kv_allocator: KvAllocator
+    batching: Batching
     long_prefill_token_threshold: int
     long_prefill_token_threshold_adaptive: bool
     scheduler_reserve_full_isl: bool
@@ -167,6 +414,9 @@ class Engine(Spec):
         "gpu_memory_utilization": real,
         "enable_prefix_caching": flag,
         "enable_chunked_prefill": flag,
+        "preemption": struct(Preemption),
+        "kv_allocator": variant(PagedAllocator, ContiguousAllocator),
+        "batching": variant(ContinuousBatching, StaticBatching),
         "long_prefill_token_threshold": whole,
         "long_prefill_token_threshold_adaptive": flag,
         "scheduler_reserve_full_isl": flag,
@@ -194,6 +444,9 @@ class Engine(Spec):
         prefix_eviction: PrefixEviction = "lru",
         enable_chunked_prefill: bool = True,
         scheduling_policy: SchedulingPolicy = "fcfs",
+        preemption: Preemption | Mapping[str, Any] = DEFAULTS,
+        kv_allocator: KvAllocator | Mapping[str, Any] = PagedAllocator(),
+        batching: Batching | Mapping[str, Any] = ContinuousBatching(),
         long_prefill_token_threshold: int = 0,
         long_prefill_token_threshold_adaptive: bool = False,
         scheduler_reserve_full_isl: bool = True,
@@ -219,6 +472,9 @@ class Engine(Spec):
             prefix_eviction=prefix_eviction,
             enable_chunked_prefill=enable_chunked_prefill,
             scheduling_policy=scheduling_policy,
+            preemption=preemption,
+            kv_allocator=kv_allocator,
+            batching=batching,
             long_prefill_token_threshold=long_prefill_token_threshold,
             long_prefill_token_threshold_adaptive=long_prefill_token_threshold_adaptive,
             scheduler_reserve_full_isl=scheduler_reserve_full_isl,
@@ -231,6 +487,99 @@ class Engine(Spec):
             frontend_ms=frontend_ms,
             frontend_us_per_prompt_token=frontend_us_per_prompt_token,
             empty_sleep_ns=empty_sleep_ns,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Kernels(Spec):
+    """Measured kernels of the GPU (H100 SXM, H200), else formulas fitted to measured kernels.
+
+    Parameters
+    ----------
+    tables : OperatorTables, default 'auto'
+        Matrix products from measured tables, or from fitted formulas; auto = tables where the GPU
+        and the data type have them.
+    host_us : float | None, in us, default None
+        Host time of a step on each pipeline stage that does not overlap with the GPU; null = fitted
+        to 45 closed-loop runs of vLLM (from 0 up to 1000000000).
+    host_us_per_seq : float | None, in us, default None
+        The same for each scheduled request; null = fitted, more without asynchronous scheduling
+        (from 0 up to 1000000000).
+    cuda_graph_max_tokens : int, in tokens, default 512
+        Steps up to this size are padded to the next CUDA graph's (1, 2, 4, by 8 to 256, by 16), 0 =
+        no graphs (from 0 up to 1048576).
+    all_reduce : AllReduceKind, default 'auto'
+        Time of an all-reduce: measured table, fitted formula, ring or tree; auto = table where
+        there is one.
+    tensor_parallel_form : TensorParallelForm, default 'all_reduce'
+        all_reduce: two a layer; sequence_parallel: reduce-scatter and all-gather, norms on a part
+        of the tokens; weight_gather: weights are gathered, tokens split.
+    link_gb_per_s : float | None, in GB/s, default None
+        Link between GPUs of a node, per direction; null = the GPU's (above 0 up to 1000000).
+    link_latency_us : float, in us, default 0.5
+        A hop, for ring, tree, weight_gather (from 0 up to 1000000).
+    link_efficiency : float | None, default None
+        Share of a link's bandwidth reached; null = fitted (from 0.01 up to 1).
+    node_link_gb_per_s : float | None, in GB/s, default None
+        Link between nodes (InfiniBand), per direction and node; null = none (above 0 up to
+        1000000).
+    node_link_latency_us : float, in us, default 5.0
+        Latency of the link between nodes (from 0 up to 1000000).
+    """
+
+    tables: OperatorTables
+    host_us: float | None
+    host_us_per_seq: float | None
+    cuda_graph_max_tokens: int
+    all_reduce: AllReduceKind
+    tensor_parallel_form: TensorParallelForm
+    link_gb_per_s: float | None
+    link_latency_us: float
+    link_efficiency: float | None
+    node_link_gb_per_s: float | None
+    node_link_latency_us: float
+
+    _type: ClassVar[str] = "Kernels"
+    _kind: ClassVar[str | None] = "kernels"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "host_us": real,
+        "host_us_per_seq": real,
+        "cuda_graph_max_tokens": whole,
+        "link_gb_per_s": real,
+        "link_latency_us": real,
+        "link_efficiency": real,
+        "node_link_gb_per_s": real,
+        "node_link_latency_us": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        tables: OperatorTables = "auto",
+        host_us: float | None = None,
+        host_us_per_seq: float | None = None,
+        cuda_graph_max_tokens: int = 512,
+        all_reduce: AllReduceKind = "auto",
+        tensor_parallel_form: TensorParallelForm = "all_reduce",
+        link_gb_per_s: float | None = None,
+        link_latency_us: float = 0.5,
+        link_efficiency: float | None = None,
+        node_link_gb_per_s: float | None = None,
+        node_link_latency_us: float = 5.0,
+    ) -> None:
+        self._set(
+            tables=tables,
+            host_us=host_us,
+            host_us_per_seq=host_us_per_seq,
+            cuda_graph_max_tokens=cuda_graph_max_tokens,
+            all_reduce=all_reduce,
+            tensor_parallel_form=tensor_parallel_form,
+            link_gb_per_s=link_gb_per_s,
+            link_latency_us=link_latency_us,
+            link_efficiency=link_efficiency,
+            node_link_gb_per_s=node_link_gb_per_s,
+            node_link_latency_us=node_link_latency_us,
         )
 
 
@@ -338,99 +687,6 @@ class Roofline(Spec):
             link_latency_us=link_latency_us,
             host_overhead_us=host_overhead_us,
             host_overhead_us_per_seq=host_overhead_us_per_seq,
-        )
-
-
-@final
-@dataclass(frozen=True, init=False, repr=False)
-class Kernels(Spec):
-    """Measured kernels of the GPU (H100 SXM, H200), else formulas fitted to measured kernels.
-
-    Parameters
-    ----------
-    tables : OperatorTables, default 'auto'
-        Matrix products from measured tables, or from fitted formulas; auto = tables where the GPU
-        and the data type have them.
-    host_us : float | None, in us, default None
-        Host time of a step on each pipeline stage that does not overlap with the GPU; null = fitted
-        to 45 closed-loop runs of vLLM (from 0 up to 1000000000).
-    host_us_per_seq : float | None, in us, default None
-        The same for each scheduled request; null = fitted, more without asynchronous scheduling
-        (from 0 up to 1000000000).
-    cuda_graph_max_tokens : int, in tokens, default 512
-        Steps up to this size are padded to the next CUDA graph's (1, 2, 4, by 8 to 256, by 16), 0 =
-        no graphs (from 0 up to 1048576).
-    all_reduce : AllReduceKind, default 'auto'
-        Time of an all-reduce: measured table, fitted formula, ring or tree; auto = table where
-        there is one.
-    tensor_parallel_form : TensorParallelForm, default 'all_reduce'
-        all_reduce: two a layer; sequence_parallel: reduce-scatter and all-gather, norms on a part
-        of the tokens; weight_gather: weights are gathered, tokens split.
-    link_gb_per_s : float | None, in GB/s, default None
-        Link between GPUs of a node, per direction; null = the GPU's (above 0 up to 1000000).
-    link_latency_us : float, in us, default 0.5
-        A hop, for ring, tree, weight_gather (from 0 up to 1000000).
-    link_efficiency : float | None, default None
-        Share of a link's bandwidth reached; null = fitted (from 0.01 up to 1).
-    node_link_gb_per_s : float | None, in GB/s, default None
-        Link between nodes (InfiniBand), per direction and node; null = none (above 0 up to
-        1000000).
-    node_link_latency_us : float, in us, default 5.0
-        Latency of the link between nodes (from 0 up to 1000000).
-    """
-
-    tables: OperatorTables
-    host_us: float | None
-    host_us_per_seq: float | None
-    cuda_graph_max_tokens: int
-    all_reduce: AllReduceKind
-    tensor_parallel_form: TensorParallelForm
-    link_gb_per_s: float | None
-    link_latency_us: float
-    link_efficiency: float | None
-    node_link_gb_per_s: float | None
-    node_link_latency_us: float
-
-    _type: ClassVar[str] = "Kernels"
-    _kind: ClassVar[str | None] = "kernels"
-    _rules: ClassVar[Mapping[str, Rule]] = {
-        "host_us": real,
-        "host_us_per_seq": real,
-        "cuda_graph_max_tokens": whole,
-        "link_gb_per_s": real,
-        "link_latency_us": real,
-        "link_efficiency": real,
-        "node_link_gb_per_s": real,
-        "node_link_latency_us": real,
-    }
-
-    def __init__(
-        self,
-        *,
-        tables: OperatorTables = "auto",
-        host_us: float | None = None,
-        host_us_per_seq: float | None = None,
-        cuda_graph_max_tokens: int = 512,
-        all_reduce: AllReduceKind = "auto",
-        tensor_parallel_form: TensorParallelForm = "all_reduce",
-        link_gb_per_s: float | None = None,
-        link_latency_us: float = 0.5,
-        link_efficiency: float | None = None,
-        node_link_gb_per_s: float | None = None,
-        node_link_latency_us: float = 5.0,
-    ) -> None:
-        self._set(
-            tables=tables,
-            host_us=host_us,
-            host_us_per_seq=host_us_per_seq,
-            cuda_graph_max_tokens=cuda_graph_max_tokens,
-            all_reduce=all_reduce,
-            tensor_parallel_form=tensor_parallel_form,
-            link_gb_per_s=link_gb_per_s,
-            link_latency_us=link_latency_us,
-            link_efficiency=link_efficiency,
-            node_link_gb_per_s=node_link_gb_per_s,
-            node_link_latency_us=node_link_latency_us,
         )
 
 
@@ -1012,6 +1268,913 @@ class Workload(Spec):
 
 @final
 @dataclass(frozen=True, init=False, repr=False)
+class TokenServer(Spec):
+    """A token-level replica: the scenario's model, GPU, engine and step time."""
+
+    _type: ClassVar[str] = "TokenServer"
+    _kind: ClassVar[str | None] = "token"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Constant(Spec):
+    """Always the nominal time."""
+
+    _type: ClassVar[str] = "Constant"
+    _kind: ClassVar[str | None] = "constant"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Exponential(Spec):
+    """Exponential with the nominal time as mean."""
+
+    _type: ClassVar[str] = "Exponential"
+    _kind: ClassVar[str | None] = "exponential"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LogNormal(Spec):
+    """Log-normal with the nominal time as mean.
+
+    Parameters
+    ----------
+    cv : float, default 1.0
+        Coefficient of variation (from 0 up to 100).
+    """
+
+    cv: float
+
+    _type: ClassVar[str] = "LogNormal"
+    _kind: ClassVar[str | None] = "lognormal"
+    _rules: ClassVar[Mapping[str, Rule]] = {"cv": real}
+
+    def __init__(self, *, cv: float = 1.0) -> None:
+        self._set(cv=cv)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class GammaLaw(Spec):
+    """Gamma with the nominal time as mean.
+
+    Parameters
+    ----------
+    cv : float, default 1.0
+        Coefficient of variation (from 0.01 up to 100).
+    """
+
+    cv: float
+
+    _type: ClassVar[str] = "GammaLaw"
+    _kind: ClassVar[str | None] = "gamma"
+    _rules: ClassVar[Mapping[str, Rule]] = {"cv": real}
+
+    def __init__(self, *, cv: float = 1.0) -> None:
+        self._set(cv=cv)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Pareto(Spec):
+    """Pareto: P(X > x) falls as x^-shape; the nominal time is its mean.
+
+    Parameters
+    ----------
+    shape : float, default 2.5
+        Exponent of the tail; the variance is infinite up to 2 (above 1 up to 1000).
+    """
+
+    shape: float
+
+    _type: ClassVar[str] = "Pareto"
+    _kind: ClassVar[str | None] = "pareto"
+    _rules: ClassVar[Mapping[str, Rule]] = {"shape": real}
+
+    def __init__(self, *, shape: float = 2.5) -> None:
+        self._set(shape=shape)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Empirical(Spec):
+    """One of the given factors, with probabilities in proportion to the weights. The factors are
+    used as they are: their mean need not be 1.
+
+    Parameters
+    ----------
+    values : tuple[float, ...], default ()
+        Factors of the nominal time (from 0 up to 1000000000).
+    weights : tuple[float, ...], default ()
+        One a value; none = all alike (from 0 up to 1e+18).
+    """
+
+    values: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    _type: ClassVar[str] = "Empirical"
+    _kind: ClassVar[str | None] = "empirical"
+    _rules: ClassVar[Mapping[str, Rule]] = {"values": listed(real), "weights": listed(real)}
+
+    def __init__(self, *, values: Sequence[float] = (), weights: Sequence[float] = ()) -> None:
+        self._set(values=values, weights=weights)
+
+
+Jitter = Constant | Exponential | LogNormal | GammaLaw | Pareto | Empirical
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class OneShot(Spec):
+    """A server of a model that answers in one pass: each worker takes batches of up to max_batch
+    requests, for (s0 + s1 b) times a random factor.
+
+    Parameters
+    ----------
+    workers : int, default 1
+        Batches served at the same time (from 1 up to 65536).
+    max_batch : int, in requests, default 1
+        Largest batch (from 1 up to 1048576).
+    window_ms : float, in ms, default 0.0
+        Longest wait of a batch's first request for more of them, as in Triton's dynamic batcher
+        (max_queue_delay_microseconds) (from 0 up to 1000000000).
+    s0_ms : float, in ms, default 1.0
+        Service time of a batch, fixed part (from 0 up to 1000000000).
+    s1_ms : float, in ms, default 0.0
+        Service time of each of its requests (from 0 up to 1000000000).
+    jitter : Jitter, default Constant()
+        Law of the factor of the service time.
+    discipline : Discipline, default 'fcfs'
+        Who is served first: fcfs, first come; edf, who has the earliest deadline
+        (fleet.deadlines_ms).
+    """
+
+    workers: int
+    max_batch: int
+    window_ms: float
+    s0_ms: float
+    s1_ms: float
+    jitter: Jitter
+    discipline: Discipline
+
+    _type: ClassVar[str] = "OneShot"
+    _kind: ClassVar[str | None] = "one_shot"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "workers": whole,
+        "max_batch": whole,
+        "window_ms": real,
+        "s0_ms": real,
+        "s1_ms": real,
+        "jitter": variant(Constant, Exponential, LogNormal, GammaLaw, Pareto, Empirical),
+    }
+
+    def __init__(
+        self,
+        *,
+        workers: int = 1,
+        max_batch: int = 1,
+        window_ms: float = 0.0,
+        s0_ms: float = 1.0,
+        s1_ms: float = 0.0,
+        jitter: Jitter | Mapping[str, Any] = Constant(),
+        discipline: Discipline = "fcfs",
+    ) -> None:
+        self._set(
+            workers=workers,
+            max_batch=max_batch,
+            window_ms=window_ms,
+            s0_ms=s0_ms,
+            s1_ms=s1_ms,
+            jitter=jitter,
+            discipline=discipline,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class ReplicaGroup(Spec):
+    """Servers of one kind; what is null is the scenario's.
+
+    Parameters
+    ----------
+    count : int, in servers, default 1
+        How many (from 1 up to 100000).
+    weight : float, default 1.0
+        Weight of each, for the weighted router (from 0 up to 1000000000).
+    gpu : str | Gpu | None, default None
+        Another GPU.
+    tensor_parallel_size : int | None, in GPUs, default None
+        Another degree (from 1 up to 1024).
+    engine : Engine | None, default None
+        Another engine.
+    one_shot : OneShot | None, default None
+        Another one-shot server.
+    """
+
+    count: int
+    weight: float
+    gpu: str | Gpu | None
+    tensor_parallel_size: int | None
+    engine: Engine | None
+    one_shot: OneShot | None
+
+    _type: ClassVar[str] = "ReplicaGroup"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "count": whole,
+        "weight": real,
+        "gpu": named(Gpu),
+        "tensor_parallel_size": whole,
+        "engine": struct(Engine),
+        "one_shot": struct(OneShot),
+    }
+
+    def __init__(
+        self,
+        *,
+        count: int = 1,
+        weight: float = 1.0,
+        gpu: str | Gpu | Mapping[str, Any] | None = None,
+        tensor_parallel_size: int | None = None,
+        engine: Engine | Mapping[str, Any] | None = None,
+        one_shot: OneShot | Mapping[str, Any] | None = None,
+    ) -> None:
+        self._set(
+            count=count,
+            weight=weight,
+            gpu=gpu,
+            tensor_parallel_size=tensor_parallel_size,
+            engine=engine,
+            one_shot=one_shot,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class RoundRobin(Spec):
+    """Servers in turn."""
+
+    _type: ClassVar[str] = "RoundRobin"
+    _kind: ClassVar[str | None] = "round_robin"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class RandomRouter(Spec):
+    """Any server, all with the same probability."""
+
+    _type: ClassVar[str] = "RandomRouter"
+    _kind: ClassVar[str | None] = "random"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class PowerOfD(Spec):
+    """Of d different servers chosen at random, the one with the fewest requests waiting and running
+    (Mitzenmacher, The power of two choices in randomized load balancing, 2001).
+
+    Parameters
+    ----------
+    choices : int, in servers, default 2
+        How many, d (from 1 up to 64).
+    """
+
+    choices: int
+
+    _type: ClassVar[str] = "PowerOfD"
+    _kind: ClassVar[str | None] = "power_of_d"
+    _rules: ClassVar[Mapping[str, Rule]] = {"choices": whole}
+
+    def __init__(self, *, choices: int = 2) -> None:
+        self._set(choices=choices)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LeastOutstanding(Spec):
+    """The server with the fewest requests waiting and running; ties are broken evenly."""
+
+    _type: ClassVar[str] = "LeastOutstanding"
+    _kind: ClassVar[str | None] = "least_outstanding"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class LeastKvTokens(Spec):
+    """The server whose requests, waiting and running, have the fewest prompt tokens: what a router
+    can know of their KV caches. Ties are broken evenly.
+    """
+
+    _type: ClassVar[str] = "LeastKvTokens"
+    _kind: ClassVar[str | None] = "least_kv_tokens"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class PrefixAffinity(Spec):
+    """The server that was last sent the longest prefix of the prompt, unless it would then have
+    more than load_bound times the mean number of requests (bounded loads: Mirrokni, Thorup,
+    Zadimoghaddam, Consistent hashing with bounded loads, 2018); else the least outstanding.
+
+    Parameters
+    ----------
+    load_bound : float, default 1.25
+        Most requests of a server, in units of the mean (from 1 up to 1000000000).
+    """
+
+    load_bound: float
+
+    _type: ClassVar[str] = "PrefixAffinity"
+    _kind: ClassVar[str | None] = "prefix_affinity"
+    _rules: ClassVar[Mapping[str, Rule]] = {"load_bound": real}
+
+    def __init__(self, *, load_bound: float = 1.25) -> None:
+        self._set(load_bound=load_bound)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class SessionAffinity(Spec):
+    """All turns of a session go to one server, the least outstanding one at its first turn."""
+
+    _type: ClassVar[str] = "SessionAffinity"
+    _kind: ClassVar[str | None] = "session_affinity"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class WeightedRouter(Spec):
+    """At random, with probabilities in proportion to the weights of the groups of servers."""
+
+    _type: ClassVar[str] = "WeightedRouter"
+    _kind: ClassVar[str | None] = "weighted"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Gateway(Spec):
+    """Holds requests until there are `batch` of them or the first has waited `window_ms`, then
+    releases them together.
+
+    Parameters
+    ----------
+    batch : int, in requests, default 1
+        Requests of a release (from 1 up to 1000000000).
+    window_ms : float, in ms, default 0.0
+        Longest wait; 0 = no waiting (from 0 up to 1000000000).
+    """
+
+    batch: int
+    window_ms: float
+
+    _type: ClassVar[str] = "Gateway"
+    _rules: ClassVar[Mapping[str, Rule]] = {"batch": whole, "window_ms": real}
+
+    def __init__(self, *, batch: int = 1, window_ms: float = 0.0) -> None:
+        self._set(batch=batch, window_ms=window_ms)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Channel(Spec):
+    """A channel that is good and bad by turns, for exponential times (Gilbert and Elliott).
+
+    Parameters
+    ----------
+    good_s : float, in s, default 1.0
+        Mean time that it stays good (above 0 up to 1000000).
+    bad_s : float, in s, default 0.1
+        Mean time that it stays bad (above 0 up to 1000000).
+    bad_factor : float, default 10.0
+        Factor of alpha while it is bad (from 1 up to 1000000).
+    """
+
+    good_s: float
+    bad_s: float
+    bad_factor: float
+
+    _type: ClassVar[str] = "Channel"
+    _rules: ClassVar[Mapping[str, Rule]] = {"good_s": real, "bad_s": real, "bad_factor": real}
+
+    def __init__(
+        self, *, good_s: float = 1.0, bad_s: float = 0.1, bad_factor: float = 10.0
+    ) -> None:
+        self._set(good_s=good_s, bad_s=bad_s, bad_factor=bad_factor)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Link(Spec):
+    """One way between gateway and servers: alpha + bytes / beta, with a random alpha.
+
+    Parameters
+    ----------
+    alpha_ms : float, in ms, default 0.0
+        Start-up latency, nominal (from 0 up to 1000000000).
+    jitter : Jitter, default Constant()
+        Law of the factor of alpha, drawn for each message.
+    channel : Channel | None, default None
+        Bursts of a bad channel; null = always good.
+    bytes_per_s : float | None, in B/s, default None
+        Bandwidth, beta; null = no limit (above 0 up to 1e+18).
+    shared : bool, default False
+        All messages pass one after the other; else each has the whole bandwidth.
+    message_bytes : float, in B, default 0.0
+        Bytes of a message (from 0 up to 1e+15).
+    bytes_per_token : float, in B, default 0.0
+        Further bytes for each prompt token (to the server) or output token (back) (from 0 up to
+        1e+12).
+    """
+
+    alpha_ms: float
+    jitter: Jitter
+    channel: Channel | None
+    bytes_per_s: float | None
+    shared: bool
+    message_bytes: float
+    bytes_per_token: float
+
+    _type: ClassVar[str] = "Link"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "alpha_ms": real,
+        "jitter": variant(Constant, Exponential, LogNormal, GammaLaw, Pareto, Empirical),
+        "channel": struct(Channel),
+        "bytes_per_s": real,
+        "shared": flag,
+        "message_bytes": real,
+        "bytes_per_token": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        alpha_ms: float = 0.0,
+        jitter: Jitter | Mapping[str, Any] = Constant(),
+        channel: Channel | Mapping[str, Any] | None = None,
+        bytes_per_s: float | None = None,
+        shared: bool = False,
+        message_bytes: float = 0.0,
+        bytes_per_token: float = 0.0,
+    ) -> None:
+        self._set(
+            alpha_ms=alpha_ms,
+            jitter=jitter,
+            channel=channel,
+            bytes_per_s=bytes_per_s,
+            shared=shared,
+            message_bytes=message_bytes,
+            bytes_per_token=bytes_per_token,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class FanOut(Spec):
+    """A request becomes several parallel sub-requests and is done with the last of them.
+
+    Parameters
+    ----------
+    parts : int, in sub-requests, default 1
+        Sub-requests of a request (from 1 up to 4096).
+    quorum : int | None, in sub-requests, default None
+        Answers that suffice; null = all (from 1 up to 4096).
+    placement : Placement, default 'any'
+        any: each is routed by itself; distinct: to different servers; sharded: part k to the k-th
+        of `parts` equal shares of the fleet.
+    """
+
+    parts: int
+    quorum: int | None
+    placement: Placement
+
+    _type: ClassVar[str] = "FanOut"
+    _rules: ClassVar[Mapping[str, Rule]] = {"parts": whole, "quorum": whole}
+
+    def __init__(
+        self, *, parts: int = 1, quorum: int | None = None, placement: Placement = "any"
+    ) -> None:
+        self._set(parts=parts, quorum=quorum, placement=placement)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class NoHedge(Spec):
+    """Every sub-request is sent once."""
+
+    _type: ClassVar[str] = "NoHedge"
+    _kind: ClassVar[str | None] = "none"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class HedgeAfter(Spec):
+    """A second copy goes to another server if there is no answer after a delay (Dean and Barroso,
+    The tail at scale, 2013). With delay 0 and cancel at_start: tied requests.
+
+    Parameters
+    ----------
+    delay_ms : float, in ms, default 10.0
+        Counted from the first copy's sending (from 0 up to 1000000000).
+    cancel : Cancel, default 'at_finish'
+        Whether the other copy is called back: none, at_start of service of one of them, at_finish.
+        In service, one-shot servers finish what they have begun.
+    cancel_delay_ms : float, in ms, default 0.0
+        How long a cancellation is under way (from 0 up to 1000000000).
+    max_extra : float, default 1.0
+        Most second copies, as a share of the sub-requests sent so far (from 0 up to 1).
+    """
+
+    delay_ms: float
+    cancel: Cancel
+    cancel_delay_ms: float
+    max_extra: float
+
+    _type: ClassVar[str] = "HedgeAfter"
+    _kind: ClassVar[str | None] = "delay"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "delay_ms": real,
+        "cancel_delay_ms": real,
+        "max_extra": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        delay_ms: float = 10.0,
+        cancel: Cancel = "at_finish",
+        cancel_delay_ms: float = 0.0,
+        max_extra: float = 1.0,
+    ) -> None:
+        self._set(
+            delay_ms=delay_ms, cancel=cancel, cancel_delay_ms=cancel_delay_ms, max_extra=max_extra
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class HedgeQuantile(Spec):
+    """As HedgeAfter, the delay being a running quantile of the latencies of answered sub-requests
+    (a histogram, within 1.6 %).
+
+    Parameters
+    ----------
+    quantile : float, default 0.95
+        Which quantile (above 0 up to 0.9999).
+    min_samples : int, in sub-requests, default 100
+        Answers before the first copy is sent (from 1 up to 1000000000).
+    cancel : Cancel, default 'at_finish'
+        Whether the other copy is called back: none, at_start of service of one of them, at_finish.
+        In service, one-shot servers finish what they have begun.
+    cancel_delay_ms : float, in ms, default 0.0
+        How long a cancellation is under way (from 0 up to 1000000000).
+    max_extra : float, default 1.0
+        Most second copies, as a share of the sub-requests sent so far (from 0 up to 1).
+    """
+
+    quantile: float
+    min_samples: int
+    cancel: Cancel
+    cancel_delay_ms: float
+    max_extra: float
+
+    _type: ClassVar[str] = "HedgeQuantile"
+    _kind: ClassVar[str | None] = "quantile"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "quantile": real,
+        "min_samples": whole,
+        "cancel_delay_ms": real,
+        "max_extra": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        quantile: float = 0.95,
+        min_samples: int = 100,
+        cancel: Cancel = "at_finish",
+        cancel_delay_ms: float = 0.0,
+        max_extra: float = 1.0,
+    ) -> None:
+        self._set(
+            quantile=quantile,
+            min_samples=min_samples,
+            cancel=cancel,
+            cancel_delay_ms=cancel_delay_ms,
+            max_extra=max_extra,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Outage(Spec):
+    """A server fails and comes back empty (what it had is sent elsewhere or lost), or is slow.
+
+    Parameters
+    ----------
+    server : int, default 0
+        Which, from 0 (from 0 up to 1000000).
+    start_s : float, in s, default 0.0
+        When it fails (from 0 up to 1000000000).
+    duration_s : float, in s, default 1.0
+        How long it is down or slow (above 0 up to 1000000000).
+    slowdown : float | None, default None
+        Factor of the times of services that begin meanwhile; null = it is down (from 1 up to
+        1000000).
+    """
+
+    server: int
+    start_s: float
+    duration_s: float
+    slowdown: float | None
+
+    _type: ClassVar[str] = "Outage"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "server": whole,
+        "start_s": real,
+        "duration_s": real,
+        "slowdown": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        server: int = 0,
+        start_s: float = 0.0,
+        duration_s: float = 1.0,
+        slowdown: float | None = None,
+    ) -> None:
+        self._set(server=server, start_s=start_s, duration_s=duration_s, slowdown=slowdown)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class RandomOutages(Spec):
+    """Every server fails (or turns slow) and comes back, after exponential times of its own.
+
+    Parameters
+    ----------
+    mean_up_s : float, in s, default 1000.0
+        Mean time between repair and failure (above 0 up to 1000000000).
+    mean_down_s : float, in s, default 10.0
+        Mean time to repair (above 0 up to 1000000000).
+    slowdown : float | None, default None
+        As an outage's; null = it is down (from 1 up to 1000000).
+    """
+
+    mean_up_s: float
+    mean_down_s: float
+    slowdown: float | None
+
+    _type: ClassVar[str] = "RandomOutages"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "mean_up_s": real,
+        "mean_down_s": real,
+        "slowdown": real,
+    }
+
+    def __init__(
+        self, *, mean_up_s: float = 1000.0, mean_down_s: float = 10.0, slowdown: float | None = None
+    ) -> None:
+        self._set(mean_up_s=mean_up_s, mean_down_s=mean_down_s, slowdown=slowdown)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Power(Spec):
+    """Energy: idle power of each server, e0 + e1 b for a batch of b (token-level: a step of b
+    tokens), wake-ups, packets.
+
+    Parameters
+    ----------
+    idle_mw : float, in mW, default 0.0
+        Power of a server at any time (from 0 up to 1000000000).
+    e0_mj : float, in mJ, default 0.0
+        Energy of a batch, fixed part (from 0 up to 1e+12).
+    e1_mj : float, in mJ, default 0.0
+        Energy of each request in it (token) (from 0 up to 1e+12).
+    wakeup_ms : float, in ms, default 0.0
+        Time that a one-shot server with no worker busy needs before a batch (from 0 up to
+        1000000000).
+    wakeup_mj : float, in mJ, default 0.0
+        Energy of that (from 0 up to 1e+12).
+    radio_mj : float, in mJ, default 0.0
+        Energy of a packet: what the gateway sends to one server at one time, or the answers of one
+        batch (from 0 up to 1e+12).
+    """
+
+    idle_mw: float
+    e0_mj: float
+    e1_mj: float
+    wakeup_ms: float
+    wakeup_mj: float
+    radio_mj: float
+
+    _type: ClassVar[str] = "Power"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "idle_mw": real,
+        "e0_mj": real,
+        "e1_mj": real,
+        "wakeup_ms": real,
+        "wakeup_mj": real,
+        "radio_mj": real,
+    }
+
+    def __init__(
+        self,
+        *,
+        idle_mw: float = 0.0,
+        e0_mj: float = 0.0,
+        e1_mj: float = 0.0,
+        wakeup_ms: float = 0.0,
+        wakeup_mj: float = 0.0,
+        radio_mj: float = 0.0,
+    ) -> None:
+        self._set(
+            idle_mw=idle_mw,
+            e0_mj=e0_mj,
+            e1_mj=e1_mj,
+            wakeup_ms=wakeup_ms,
+            wakeup_mj=wakeup_mj,
+            radio_mj=radio_mj,
+        )
+
+
+Server = TokenServer | OneShot
+
+Router = (
+    RoundRobin
+    | RandomRouter
+    | PowerOfD
+    | LeastOutstanding
+    | LeastKvTokens
+    | PrefixAffinity
+    | SessionAffinity
+    | WeightedRouter
+)
+
+Hedge = NoHedge | HedgeAfter | HedgeQuantile
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Fleet(Spec):
+    """Several servers behind one gateway.
+
+    Parameters
+    ----------
+    num_servers : int, in servers, default 1
+        Servers, all alike; with groups, their counts stand instead (from 1 up to 100000).
+    server : Server, default TokenServer()
+        What serves: token-level replicas or one-shot servers.
+    groups : tuple[ReplicaGroup, ...], default ()
+        Servers of several kinds, in this order.
+    router : Router, default RoundRobin()
+        Which server gets a sub-request.
+    max_outstanding : int | None, in requests, default None
+        Admission limit: arrivals beyond it are rejected; null = none (from 1 up to 1000000000).
+    max_server_outstanding : int | None, in sub-requests, default None
+        Most sub-requests waiting and running at a server: one routed to a full server is rejected;
+        null = none (from 1 up to 1000000000).
+    gateway : Gateway
+        Batch window before the servers.
+    uplink : Link | None, default None
+        Network to a server; null = no delay.
+    downlink : Link | None, default None
+        Network back from a server; null = no delay.
+    fan_out : FanOut
+        Parallel sub-requests of a request.
+    hedge : Hedge, default NoHedge()
+        Second copies of slow sub-requests.
+    outages : tuple[Outage, ...], default ()
+        Failures at given times.
+    random_outages : RandomOutages | None, default None
+        Failures at random; null = none.
+    on_failure : OnFailure, default 'retry'
+        What becomes of a failed server's sub-requests: sent anew, or lost.
+    deadlines_ms : tuple[float, ...], in ms, default ()
+        Deadline after the arrival, by priority (the last one stands for all beyond); none = no
+        deadlines (from 0 up to 1000000000).
+    power : Power | None, default None
+        Energy; null = not computed.
+    """
+
+    num_servers: int
+    server: Server
+    groups: tuple[ReplicaGroup, ...]
+    router: Router
+    max_outstanding: int | None
+    max_server_outstanding: int | None
+    gateway: Gateway
+    uplink: Link | None
+    downlink: Link | None
+    fan_out: FanOut
+    hedge: Hedge
+    outages: tuple[Outage, ...]
+    random_outages: RandomOutages | None
+    on_failure: OnFailure
+    deadlines_ms: tuple[float, ...]
+    power: Power | None
+
+    _type: ClassVar[str] = "Fleet"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "num_servers": whole,
+        "server": variant(TokenServer, OneShot),
+        "groups": listed(struct(ReplicaGroup)),
+        "router": variant(
+            RoundRobin,
+            RandomRouter,
+            PowerOfD,
+            LeastOutstanding,
+            LeastKvTokens,
+            PrefixAffinity,
+            SessionAffinity,
+            WeightedRouter,
+        ),
+        "max_outstanding": whole,
+        "max_server_outstanding": whole,
+        "gateway": struct(Gateway),
+        "uplink": struct(Link),
+        "downlink": struct(Link),
+        "fan_out": struct(FanOut),
+        "hedge": variant(NoHedge, HedgeAfter, HedgeQuantile),
+        "outages": listed(struct(Outage)),
+        "random_outages": struct(RandomOutages),
+        "deadlines_ms": listed(real),
+        "power": struct(Power),
+    }
+
+    def __init__(
+        self,
+        *,
+        num_servers: int = 1,
+        server: Server | Mapping[str, Any] = TokenServer(),
+        groups: Sequence[ReplicaGroup | Mapping[str, Any]] = (),
+        router: Router | Mapping[str, Any] = RoundRobin(),
+        max_outstanding: int | None = None,
+        max_server_outstanding: int | None = None,
+        gateway: Gateway | Mapping[str, Any] = DEFAULTS,
+        uplink: Link | Mapping[str, Any] | None = None,
+        downlink: Link | Mapping[str, Any] | None = None,
+        fan_out: FanOut | Mapping[str, Any] = DEFAULTS,
+        hedge: Hedge | Mapping[str, Any] = NoHedge(),
+        outages: Sequence[Outage | Mapping[str, Any]] = (),
+        random_outages: RandomOutages | Mapping[str, Any] | None = None,
+        on_failure: OnFailure = "retry",
+        deadlines_ms: Sequence[float] = (),
+        power: Power | Mapping[str, Any] | None = None,
+    ) -> None:
+        self._set(
+            num_servers=num_servers,
+            server=server,
+            groups=groups,
+            router=router,
+            max_outstanding=max_outstanding,
+            max_server_outstanding=max_server_outstanding,
+            gateway=gateway,
+            uplink=uplink,
+            downlink=downlink,
+            fan_out=fan_out,
+            hedge=hedge,
+            outages=outages,
+            random_outages=random_outages,
+            on_failure=on_failure,
+            deadlines_ms=deadlines_ms,
+            power=power,
+        )
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
 class SLO(Spec):
     """Service-level objective; goodput counts requests within every limit that is set.
 
@@ -1090,6 +2253,7 @@ class Mser5(Spec):
 
 
 StepTime = Roofline | Kernels | Affine | Polynomial
+StepTime = Kernels | Roofline | Affine | Polynomial
 
 Warmup = NoWarmup | FirstRequests | Mser5
 
@@ -1104,7 +2268,8 @@ class Scenario(RootSpec):
     schema_version : int, default 1
         Version of this description (from 1).
     model : str | Model | None, default None
-        Catalogue name or inline model; needed by roofline step times and by a computed KV pool.
+        Catalogue name or inline model; needed by the step times kernels and roofline and by a
+        computed KV pool.
     gpu : str | Gpu | None, default None
         Catalogue name or inline GPU; needed like the model.
     tensor_parallel_size : int, in GPUs, default 1
@@ -1117,10 +2282,12 @@ class Scenario(RootSpec):
         Data type of the KV cache; auto = 16 bits.
     engine : Engine
         The serving engine.
-    step_time : StepTime, default Roofline()
+    step_time : StepTime, default Kernels()
         How long a step takes.
     workload : Workload
         Requests and when they arrive.
+    fleet : Fleet | None, default None
+        Several servers behind a gateway; null = one replica.
     slo : SLO
         Limits that goodput counts by.
     warmup : Warmup, default NoWarmup()
@@ -1130,6 +2297,9 @@ class Scenario(RootSpec):
         a scheduled request, block identities).
     record_waterfall : bool, default True
         Keep where each request's time went.
+    record_memory : RecordMemory, default 'none'
+        Account for every slot of the KV memory: classes gives the share of each class over time,
+        heatmap also a picture of the memory.
     mode : Mode, default 'leap'
         leap evaluates runs of decode steps lazily, step is the definition; both give the same bits.
     seed : int, default 0
@@ -1146,10 +2316,12 @@ class Scenario(RootSpec):
     engine: Engine
     step_time: StepTime
     workload: Workload
+    fleet: Fleet | None
     slo: SLO
     warmup: Warmup
     record: Record
     record_waterfall: bool
+    record_memory: RecordMemory
     mode: Mode
     seed: int
 
@@ -1161,8 +2333,9 @@ class Scenario(RootSpec):
         "tensor_parallel_size": whole,
         "pipeline_parallel_size": whole,
         "engine": struct(Engine),
-        "step_time": variant(Roofline, Kernels, Affine, Polynomial),
+        "step_time": variant(Kernels, Roofline, Affine, Polynomial),
         "workload": struct(Workload),
+        "fleet": struct(Fleet),
         "slo": struct(SLO),
         "warmup": variant(NoWarmup, FirstRequests, Mser5),
         "record_waterfall": flag,
@@ -1179,13 +2352,15 @@ class Scenario(RootSpec):
         pipeline_parallel_size: int = 1,
         weight_dtype: WeightDtype = "bf16",
         kv_cache_dtype: KvCacheDtype = "auto",
-        engine: Engine | Mapping[str, Any] = DEFAULTS,
-        step_time: StepTime | Mapping[str, Any] = Roofline(),
+        engine: Engine | Mapping[str, Any] | str = DEFAULTS,
+        step_time: StepTime | Mapping[str, Any] = Kernels(),
         workload: Workload | Mapping[str, Any] = DEFAULTS,
+        fleet: Fleet | Mapping[str, Any] | None = None,
         slo: SLO | Mapping[str, Any] = DEFAULTS,
         warmup: Warmup | Mapping[str, Any] = NoWarmup(),
         record: Record = "requests",
         record_waterfall: bool = True,
+        record_memory: RecordMemory = "none",
         mode: Mode = "leap",
         seed: int = 0,
     ) -> None:
@@ -1200,10 +2375,12 @@ class Scenario(RootSpec):
             engine=engine,
             step_time=step_time,
             workload=workload,
+            fleet=fleet,
             slo=slo,
             warmup=warmup,
             record=record,
             record_waterfall=record_waterfall,
+            record_memory=record_memory,
             mode=mode,
             seed=seed,
         )

@@ -16,6 +16,7 @@ from kvsim._encode import Encodable
 from kvsim._inputs import check_deadline
 from kvsim._knee import Floats, Knee, find_knee
 from kvsim._names import nearest
+from kvsim._pandas import frame
 from kvsim._progress import Progress, Watch, watching
 from kvsim._replicate import plan
 from kvsim._simulate import canonical
@@ -165,10 +166,14 @@ class FrontierResult:
         return [{"series": s.label, **row} for s in self.series for row in s.table.rows()]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return all points as a pandas DataFrame (needs pandas)."""
-        import pandas as pd
+        """Return all points as a pandas DataFrame.
 
-        return pd.DataFrame(self.rows())
+        Raises
+        ------
+        PandasMissingError
+            If pandas is not installed.
+        """
+        return frame(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain Python values (no NaN, no infinity: None)."""

@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 
 from kvsim import _native
 from kvsim._encode import Traces
-from kvsim._names import nearest
 from kvsim.datasets import Trace, load, names
 from kvsim.errors import ConfigError
 
@@ -77,10 +76,9 @@ class Resolver:
             return None
         return native_dataset(trace)
 
-    def fail(self, name: str) -> None:
-        """Raise the error about a name that nothing has."""
-        known = [*self._handed, *names()]
-        raise ConfigError(f"workload.lengths.name: got {name!r}{nearest(name, known)}")
+    def known(self) -> list[str]:
+        """Return the names that can be asked for."""
+        return [*self._handed, *names()]
 
 
 def check_trace(what: str, trace: object) -> Trace:

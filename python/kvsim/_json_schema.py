@@ -150,10 +150,11 @@ def _sweep() -> dict[str, Any]:
         "properties": {
             "status": {"enum": _native.status_names()},
             "reason": {"type": "string"},
+            "calibration": {"enum": _native.calibration_names()},
             "binding_constraint": {"enum": [*constraints, None]},
             **figures,
         },
-        "required": ["status", "reason", "binding_constraint", *figures],
+        "required": ["status", "reason", "calibration", "binding_constraint", *figures],
     }
     properties: dict[str, Any] = {
         "format": {"const": "kvsim-sweep"},

@@ -16,9 +16,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     --------
     >>> nearest("lama-3-8b", ["llama-3-8b", "opt-13b"])
     "; did you mean 'llama-3-8b'? Known: 'llama-3-8b', 'opt-13b'"
+    >>> nearest("opt", ["llama-3-8b", "opt-13b"])
+    "; did you mean 'opt-13b'? Known: 'llama-3-8b', 'opt-13b'"
     """
     names = list(known)
     lowered = {n.lower(): n for n in names}
-    close = [lowered[n] for n in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.6)]
+    wanted = name.lower()
+    found = difflib.get_close_matches(wanted, lowered, n=3, cutoff=0.6)
+    if not found and len(wanted) >= 3:
+        found = [n for n in lowered if wanted in n][:3]
+    close = [lowered[n] for n in found]
     guess = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
     return f"{guess} Known: {', '.join(map(repr, names))}"

@@ -14,8 +14,29 @@ __all__: list[str] = [
     "Dataset",
     "Result",
     "Sweep",
+    "calibration_names",
     "canonical",
     "check",
+    "operator_ns",
+    "queueing_any_slow_probability",
+    "queueing_batch_queue_capacity_per_s",
+    "queueing_batch_queue_mean_sojourn_s",
+    "queueing_erlang_c",
+    "queueing_kingman_mean_wait_s",
+    "queueing_leaf_quantile",
+    "queueing_max_exponential_mean_s",
+    "queueing_max_exponential_quantile_s",
+    "queueing_md1_mean_wait_s",
+    "queueing_mg1_mean_wait_s",
+    "queueing_mm1_knee_utilization",
+    "queueing_mm1_mean_sojourn_s",
+    "queueing_mm1_mean_wait_s",
+    "queueing_mm1_sojourn_quantile_s",
+    "queueing_mmc_mean_wait_s",
+    "queueing_mmc_sojourn_quantile_s",
+    "queueing_mmc_wait_quantile_s",
+    "queueing_power_of_d_mean_sojourn_s",
+    "queueing_utilization",
     "replay_cache",
     "schema_json",
     "simulate",
@@ -68,6 +89,7 @@ class Result:
     def kv_budget(self) -> dict[str, typing.Any]: ...
     def summary(self) -> dict[str, float | None]: ...
     def totals(self) -> dict[str, int]: ...
+    def trust(self) -> dict[str, typing.Any]: ...
     @property
     def reason(self) -> str: ...
     @property
@@ -140,6 +162,8 @@ class Sweep:
         """
     def warnings(self) -> dict[str, list[int]]: ...
     @property
+    def calibration(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
+    @property
     def finished(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
     @property
     def num_points(self) -> int: ...
@@ -147,6 +171,11 @@ class Sweep:
     def scenario_json(self) -> str: ...
     @property
     def status(self) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]: ...
+
+def calibration_names() -> list[str]:
+    """
+    Calibrations by the numbers that Sweep.calibration has.
+    """
 
 def canonical(type_name: str, text: str) -> str:
     """
@@ -158,6 +187,105 @@ def check(type_name: str, text: str) -> None:
     Raise ConfigError unless the JSON text describes a valid struct of this type.
     """
 
+def operator_ns(
+    name: str,
+    catalog: Catalog,
+    gpu: str,
+    a: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    b: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    c: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    ns of an operator by the fitted formulas, for arrays of its sizes.
+    """
+
+def queueing_any_slow_probability(
+    p: typing.SupportsFloat | typing.SupportsIndex, n: typing.SupportsInt | typing.SupportsIndex
+) -> float: ...
+def queueing_batch_queue_capacity_per_s(
+    s0_s: typing.SupportsFloat | typing.SupportsIndex,
+    s1_s: typing.SupportsFloat | typing.SupportsIndex,
+    batch: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_batch_queue_mean_sojourn_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    s0_s: typing.SupportsFloat | typing.SupportsIndex,
+    s1_s: typing.SupportsFloat | typing.SupportsIndex,
+    batch: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_erlang_c(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_kingman_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    arrival_cv: typing.SupportsFloat | typing.SupportsIndex,
+    service_cv: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_leaf_quantile(
+    q: typing.SupportsFloat | typing.SupportsIndex, n: typing.SupportsInt | typing.SupportsIndex
+) -> float: ...
+def queueing_max_exponential_mean_s(
+    n: typing.SupportsInt | typing.SupportsIndex,
+    mean_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_max_exponential_quantile_s(
+    n: typing.SupportsInt | typing.SupportsIndex,
+    mean_s: typing.SupportsFloat | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_md1_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mg1_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_cv: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mm1_knee_utilization(factor: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
+def queueing_mm1_mean_sojourn_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mm1_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mm1_sojourn_quantile_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mmc_mean_wait_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_mmc_sojourn_quantile_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_mmc_wait_quantile_s(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+    q: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def queueing_power_of_d_mean_sojourn_s(
+    rate_per_server_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    d: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def queueing_utilization(
+    rate_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    service_s: typing.SupportsFloat | typing.SupportsIndex,
+    servers: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
 def replay_cache(
     trace: BlockTrace,
     capacity_blocks: typing.SupportsInt | typing.SupportsIndex,
@@ -177,10 +305,11 @@ def simulate(
     scenario_json: str,
     catalog: Catalog,
     resolver: collections.abc.Callable[[str], Dataset | None],
+    progress: typing.Any,
     deadline_s: typing.SupportsFloat | typing.SupportsIndex | None,
 ) -> Result:
     """
-    Run one scenario. The resolver returns the Dataset of a name, or None.
+    Run one scenario. The resolver returns the Dataset of a name, or None; progress is called with (requests finished, requests in all), or is None.
     """
 
 def status_names() -> list[str]:

@@ -18,8 +18,11 @@ def fail_type(name: str, value: object, allowed: str) -> NoReturn:
 
 
 @contextmanager
-def watching(progress: Progress, total: int, what: str = "points") -> Iterator[Watch]:
-    """Give a callable for (done, total), or None; a bar is closed at the end."""
+def watching(progress: Progress, total: int | None, what: str = "points") -> Iterator[Watch]:
+    """Give a callable for (done, total), or None; a bar is closed at the end.
+
+    The total may not be known before the first call.
+    """
     if progress is None or progress is False:
         yield None
     elif progress is True:
@@ -27,7 +30,8 @@ def watching(progress: Progress, total: int, what: str = "points") -> Iterator[W
 
         with tqdm(total=total, unit=f" {what}", dynamic_ncols=True) as bar:
 
-            def update(done: int, _: int) -> None:
+            def update(done: int, of: int) -> None:
+                bar.total = of
                 bar.update(done - bar.n)
 
             yield update

@@ -234,6 +234,8 @@ def _averaged(runs: Table, point: Codes, num_points: int, how: Plan) -> tuple[Ta
         failed.argmax(axis=0),
         np.where(2 * statuses[_UNSTABLE] >= np.maximum(counts, 1), _UNSTABLE, _OK),
     ).astype(np.uint8)
+    # Of runs that rest on different things, what is known least well.
+    np.maximum.at(out.calibration, of, runs.calibration[rows])
     # Never an average of what drifts or did not run.
     out.figures[:, (out.status != _OK) | ~out.finished] = np.nan
     half[:, (out.status != _OK) | ~out.finished] = np.nan

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from kvsim import _native
 from kvsim._columns import Array
 from kvsim._encode import Traces, encode, encode_scenario
+from kvsim._fields import Engine
 from kvsim._inputs import Resolver, native_catalog
 from kvsim.design import Codes, Design
 from kvsim.result import SUMMARY
@@ -39,8 +40,9 @@ class Batch:
     ----------
     index : array of int64
         Numbers of the runs.
-    status : array of uint8
-        Their statuses, as `_native.status_names` has them.
+    status, calibration : array of uint8
+        Their statuses and what their step times rest on, as `_native.status_names` and
+        `_native.calibration_names` have them.
     figures : array of float64, shape (runs, figures)
         Their summaries, NaN where undefined.
     reasons, warnings : dict
@@ -51,6 +53,7 @@ class Batch:
 
     index: Int64
     status: npt.NDArray[np.uint8]
+    calibration: npt.NDArray[np.uint8]
     figures: npt.NDArray[np.float64]
     reasons: dict[int, str] = field(default_factory=dict)
     warnings: dict[int, list[str]] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Batch:
         return Batch(
             np.asarray(rows[self.index], dtype=np.int64),
             self.status,
+            self.calibration,
             self.figures,
             {int(rows[i]): text for i, text in self.reasons.items()},
             {int(rows[i]): texts for i, texts in self.warnings.items()},
@@ -114,13 +118,14 @@ class Runs:
     ) -> None:
         traces: Traces = {}
         self.design = design
+        self._whole = _whole(design)
         self.record = record
         self.threads = threads
         self._base_text = encode_scenario(base, traces)
         if design.full_grid:
-            text = encode(list(design.values.items()), traces, "axes")
+            text = encode(list(self._whole.values.items()), traces, "axes")
         else:
-            text = encode(design.points(), traces, "axes")
+            text = encode(self._whole.points(), traces, "axes")
         self.resolver = Resolver(datasets, traces)
         self._data: dict[str, Trace] = {**traces, **(datasets or {})}
         self.native = self._sweep(text, grid=design.full_grid)
@@ -152,13 +157,13 @@ class Runs:
         """Return some of the runs for this process."""
         if len(rows) == len(self):
             return self.native
-        return self._sweep(encode(self.design.points(rows), {}, "axes"), grid=False)
+        return self._sweep(encode(self._whole.points(rows), {}, "axes"), grid=False)
 
     def task(self, rows: Codes, threads: int, deadline_s: float | None) -> Task:
         """Return some of the runs for another process."""
         return Task(
             self.scenario_json,
-            encode(self.design.points(rows), {}, "axes"),
+            encode(self._whole.points(rows), {}, "axes"),
             self._data,
             threads,
             deadline_s,
@@ -181,6 +186,16 @@ class Runs:
                 texts = [self.native.take_canonical(int(i)) for i in some]
             out += [content_key(text, self.hashes) for text in texts]
         return out
+
+
+def _whole(design: Design) -> Design:
+    """Return a design with engines for their names, so that other axes may set fields in them."""
+    values = design.values.get("engine", [])
+    if not any(isinstance(v, str) for v in values):
+        return design
+    return design.with_values(
+        "engine", [Engine.preset(v) if isinstance(v, str) else v for v in values]
+    )
 
 
 def content_key(canonical: bytes, hashes: Mapping[str, str]) -> bytes:
@@ -217,6 +232,7 @@ class Table:
         self.scenario_json = scenario_json
         self.finished = np.zeros(num_points, dtype=bool)
         self.status = np.zeros(num_points, dtype=np.uint8)
+        self.calibration = np.zeros(num_points, dtype=np.uint8)
         self.figures = np.full((len(SUMMARY), num_points), np.nan)
         self._reasons: dict[int, str] = {}
         self._warnings: dict[int, list[str]] = {}
@@ -225,6 +241,7 @@ class Table:
         """Take finished runs."""
         self.finished[batch.index] = True
         self.status[batch.index] = batch.status
+        self.calibration[batch.index] = batch.calibration
         self.figures[:, batch.index] = batch.figures.T
         self._reasons.update(batch.reasons)
         self._warnings.update(batch.warnings)

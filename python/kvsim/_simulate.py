@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvsim import _native
 from kvsim._encode import Encodable, Traces, encode_scenario
 from kvsim._inputs import Resolver, check_deadline, native_catalog
+from kvsim._progress import Progress, watching
 from kvsim.result import Result
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def simulate(
     scenario: ScenarioLike,
     *,
     datasets: Mapping[str, Trace] | None = None,
+    progress: Progress = None,
     deadline_s: float | None = None,
 ) -> Result:
     """Simulate a scenario.
@@ -33,6 +35,9 @@ def simulate(
     datasets : mapping, optional
         Your own traces by the names that the scenario uses. A `Trace` may also stand in the
         scenario itself, as `lengths`.
+    progress : bool or callable, optional
+        True shows a bar (tqdm, on stderr); a callable gets (requests finished, requests in all)
+        from time to time in the calling thread. What it raises ends the run.
     deadline_s : float, optional
         Seconds after which the run ends with an error.
 
@@ -44,6 +49,9 @@ def simulate(
     ------
     ConfigError
         If a field's value is not allowed; names field, value and what is allowed.
+    MemoryError
+        If this machine's memory does not suffice for the run; where that can be told before, it
+        is a ConfigError with the GB.
     InfeasibleError
         If the model or a request does not fit into memory.
     LivelockError
@@ -69,7 +77,9 @@ def simulate(
     text = encode_scenario(scenario, traces)
     resolver = Resolver(datasets, traces)
     limit_s = check_deadline(deadline_s)
-    return Result(_native.simulate(text, native_catalog(), resolver, limit_s), resolver.hashes)
+    with watching(progress, None, "requests") as watch:
+        native = _native.simulate(text, native_catalog(), resolver, watch, limit_s)
+    return Result(native, resolver.hashes)
 
 
 def canonical(scenario: ScenarioLike) -> str:

@@ -108,7 +108,44 @@ class Spec(Encodable):
         """
         check_mapping(cls._type, fields)
         _native.check(cls._type, encode(fields, {}, ""))
+        if "preset" in fields:
+            return cls.preset(
+                fields["preset"], **{k: v for k, v in fields.items() if k != "preset"}
+            )
         return cls(**{name: value for name, value in fields.items() if name != "kind"})
+
+    @classmethod
+    def preset(cls, preset: str, /, **fields: Any) -> Self:
+        """Make an object of a named set of values, with some of them replaced.
+
+        The engine has presets: a version of vLLM as it is deployed. In JSON the same is written
+        ``{"preset": NAME, ...}``, or the name alone.
+
+        Parameters
+        ----------
+        preset : str
+            One of those that docs/fields.md lists.
+        **fields
+            Fields with other values.
+
+        Raises
+        ------
+        ConfigError
+            If there is no preset of this name (the nearest are given), or a field is wrong.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> engine = kvsim.Engine.preset("vllm-0.33", max_num_seqs=64)
+        >>> engine.async_scheduling, engine.max_num_seqs
+        (True, 64)
+        """
+        from kvsim._schema import schema
+
+        presets = next(s["presets"] for s in schema()["structs"] if s["name"] == cls._type)
+        if preset not in presets:
+            raise ConfigError(f"{cls._type}: got preset {preset!r}{nearest(str(preset), presets)}")
+        return cls(**{**presets[preset], **fields})
 
     def to_json(self) -> str:
         """Return canonical JSON: every field, keys sorted, no blanks; equal objects, equal text."""
@@ -124,7 +161,7 @@ class Spec(Encodable):
             If the text is no JSON (line and column are named), or a field is wrong.
         """
         _native.check(cls._type, text)
-        return cls(**{k: v for k, v in json.loads(text).items() if k != "kind"})
+        return cls.from_dict(json.loads(text))
 
     def replace(self, changes: Mapping[str, Any] | None = None, /, **named: Any) -> Self:
         """Return a copy with other values of some fields.
@@ -191,7 +228,7 @@ def _to_plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, Trace):
         return content_name(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_to_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
 # ---- rules
@@ -212,10 +249,21 @@ def flag(value: Any) -> Any:
     return bool(value)
 
 
+def listed(rule: Rule) -> Rule:
+    """Keep a sequence as a tuple, by a rule for its values."""
+
+    def all_by_rule(values: Any) -> Any:
+        return tuple(rule(value) for value in values)
+
+    return all_by_rule
+
+
 def struct(cls: type[Spec]) -> Rule:
-    """Keep mappings as objects of a class."""
+    """Keep mappings, and names of presets, as objects of a class."""
 
     def rule(value: Any) -> Any:
+        if isinstance(value, str):
+            return cls.preset(value)
         return cls.from_dict(value) if isinstance(value, Mapping) else value
 
     return rule

@@ -24,6 +24,7 @@ import numpy as np
 
 from kvsim import _native
 from kvsim._encode import encode
+from kvsim._pandas import frame
 from kvsim._runs import SCHEMA_VERSION, Batch, Runs, content_key
 from kvsim.design import Codes
 from kvsim.errors import ConfigError, StoreError
@@ -39,6 +40,11 @@ _TEMPORARY = ".tmp-"
 # Rows wait so long, or until they are so many, before they are written: what a kill may cost.
 _FLUSH_ROWS = 8192
 _FLUSH_S = 2.0
+# In the reason of a run that another machine, or this one later, may have the memory for
+# (cpp/runner/memory.cpp).
+_OF_THIS_MACHINE = "allowed: what fits into memory"
+# Columns of texts that equal scenarios have in common.
+_TEXTS = ("status", "calibration")
 
 
 class Store:
@@ -142,7 +148,7 @@ class Store:
         """Return all rows as one Arrow table, sorted by key, each key once.
 
         Columns: key (32 bytes), point (JSON: what it sets), base (JSON), datasets (JSON),
-        kvsim_version, status, reason, warnings, figures.
+        kvsim_version, status, reason, calibration, warnings, figures.
 
         Raises
         ------
@@ -156,17 +162,19 @@ class Store:
         return len({key for _, t in self.tables() for key in t.column("key").to_pylist()})
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return all rows as a pandas DataFrame: what points set, status, reason, figures.
+        """Return all rows as a pandas DataFrame: what points set, status, figures and so on.
 
-        Needs pandas. Values that several bases have in common are not in it; `table` has them.
+        Values that several bases have in common are not in it; `table` has them.
+
+        Raises
+        ------
+        PandasMissingError
+            If pandas is not installed.
         """
-        import pandas as pd
-
         table = self.table()
-        points = pd.DataFrame([json.loads(p) for p in table.column("point").to_pylist()])
+        points = frame([json.loads(p) for p in table.column("point").to_pylist()])
         rest = table.drop_columns(["key", "point", "base", "datasets", "warnings"]).to_pandas()
-        frame: pd.DataFrame = pd.concat([points, rest], axis=1)
-        return frame
+        return points.join(rest)
 
     def ls(self) -> list[dict[str, Any]]:
         """Return a row a study (base and kvsim version): name, version, runs, statuses, parts."""
@@ -258,7 +266,7 @@ class Store:
         sink = pa.BufferOutputStream()
         pq.write_table(
             table, sink, compression="zstd", compression_level=1,
-            use_dictionary=["status", "reason"], write_statistics=False,
+            use_dictionary=["status", "reason", "calibration"], write_statistics=False,
         )  # fmt: skip
         data = sink.getvalue().to_pybytes()
         file = self._folder / f"part-{_digest(data)}.parquet"
@@ -282,7 +290,10 @@ class Writer:
     def known(self) -> tuple[Codes, Batch]:
         """Return the runs that are not in the store yet, and those that are, read from it."""
         none = Batch(
-            np.empty(0, np.int64), np.empty(0, np.uint8), np.empty((0, len(SUMMARY)), np.float64)
+            np.empty(0, np.int64),
+            np.empty(0, np.uint8),
+            np.empty(0, np.uint8),
+            np.empty((0, len(SUMMARY)), np.float64),
         )
         everything = np.arange(len(self._runs))
         tables = list(self._store.tables())
@@ -301,6 +312,7 @@ class Writer:
 
     def add(self, batch: Batch) -> None:
         """Take finished runs; write if many wait, or for long."""
+        batch = _lasting(batch)
         self._waiting.append(batch)
         self._num_waiting += len(batch)
         late = time.monotonic() - self._flushed_s >= _FLUSH_S
@@ -327,12 +339,15 @@ class Writer:
         rows = batch.index.astype(np.intp)
         known = self._keys
         keys = runs.keys(rows) if known is None else [known[i] for i in rows.tolist()]
-        names = _native.status_names()
+        statuses, calibrations = _native.status_names(), _native.calibration_names()
         points = [encode(point, {}, "axes") for point in runs.design.points(rows)]
         columns: dict[str, Any] = {
             "key": pa.array(keys, pa.binary(32)),
             "point": pa.array(points, pa.string()),
-            "status": pa.array([names[code] for code in batch.status.tolist()], pa.string()),
+            "status": pa.array([statuses[code] for code in batch.status.tolist()], pa.string()),
+            "calibration": pa.array(
+                [calibrations[code] for code in batch.calibration.tolist()], pa.string()
+            ),
             "reason": pa.array([batch.reasons.get(i, "") for i in rows.tolist()], pa.string()),
             "warnings": pa.array(
                 [batch.warnings.get(i, []) for i in rows.tolist()], pa.list_(pa.string())
@@ -407,7 +422,8 @@ def _read(file: Path) -> pa.Table:
     if about.get("format") != "kvsim-part":
         raise StoreError(f"{file}: not written by kvsim")
     _check_schema(file, int(about["schema_version"]))
-    if missing := [n for n in ("key", "point", "status", *SUMMARY) if n not in table.column_names]:
+    needed = ("key", "point", "status", "calibration", *SUMMARY)
+    if missing := [n for n in needed if n not in table.column_names]:
         raise StoreError(f"{file}: has no column {missing[0]!r}")
     return table
 
@@ -454,10 +470,11 @@ def _merged(tables: Iterable[pa.Table]) -> pa.Table:
     first = [i for i, key in enumerate(keys) if i == 0 or keys[i - 1] != key]
     if len(first) < len(keys):
         twins = np.setdiff1d(np.arange(len(keys)), first)
-        for name in ("status", *SUMMARY):
+        for name in (*_TEXTS, *SUMMARY):
             column = table.column(name)
-            values = np.asarray(column.to_pylist()) if name == "status" else column.to_numpy()
-            if not np.array_equal(values[twins], values[twins - 1], equal_nan=name != "status"):
+            text = name in _TEXTS
+            values = np.asarray(column.to_pylist()) if text else column.to_numpy()
+            if not np.array_equal(values[twins], values[twins - 1], equal_nan=not text):
                 raise StoreError(f"two rows of one key have different {name}; allowed: equal rows")
     out: pa.Table = table.take(pa.array(first))
     return out
@@ -470,17 +487,37 @@ def _found(table: pa.Table, rows_of: Mapping[bytes, list[int]]) -> Batch | None:
     if not pairs:
         return None
     at = np.array([i for i, _ in pairs])
-    code = {name: i for i, name in enumerate(_native.status_names())}
-    status = table.column("status").to_pylist()
+    names = (_native.status_names(), _native.calibration_names())
+    codes = [
+        np.array([known.index(text) for text in table.column(name).to_pylist()], np.uint8)[at]
+        for name, known in zip(_TEXTS, names, strict=True)
+    ]
     reason = table.column("reason").to_pylist()
     warnings = table.column("warnings").to_pylist()
     figures = np.stack([table.column(name).to_numpy()[at] for name in SUMMARY], axis=1)
     return Batch(
         np.array([row for _, row in pairs], dtype=np.int64),
-        np.array([code[status[i]] for i, _ in pairs], dtype=np.uint8),
+        *codes,
         figures,
         {row: reason[i] for i, row in pairs if reason[i]},
         {row: warnings[i] for i, row in pairs if warnings[i]},
+    )
+
+
+def _lasting(batch: Batch) -> Batch:
+    """Return the runs without those that only this machine's memory does not suffice for."""
+    refused = [i for i, text in batch.reasons.items() if _OF_THIS_MACHINE in text]
+    if not refused:
+        return batch
+    keep = ~np.isin(batch.index, refused)
+    return Batch(
+        batch.index[keep],
+        batch.status[keep],
+        batch.calibration[keep],
+        batch.figures[keep],
+        {i: text for i, text in batch.reasons.items() if i not in refused},
+        batch.warnings,
+        batch.seconds,
     )
 
 
@@ -491,6 +528,7 @@ def _joined(batches: list[Batch]) -> Batch:
     return Batch(
         index[first],
         np.concatenate([b.status for b in batches])[first],
+        np.concatenate([b.calibration for b in batches])[first],
         np.concatenate([b.figures for b in batches])[first],
         {i: text for b in batches for i, text in b.reasons.items()},
         {i: texts for b in batches for i, texts in b.warnings.items()},

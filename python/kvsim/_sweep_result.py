@@ -14,6 +14,7 @@ from kvsim import _analysis, _export
 from kvsim._analysis import Effect, Pivot
 from kvsim._knee import Knee, find_knee
 from kvsim._names import nearest
+from kvsim._pandas import frame
 from kvsim._sweep_table import SweepTable
 from kvsim.result import SUMMARY
 from kvsim.statistics import Comparison, compare
@@ -267,10 +268,14 @@ class SweepResult(SweepTable):
     # ---- other forms
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return the rows as a pandas DataFrame (needs pandas)."""
-        import pandas as pd
+        """Return the rows as a pandas DataFrame.
 
-        return pd.DataFrame(self.table())
+        Raises
+        ------
+        PandasMissingError
+            If pandas is not installed.
+        """
+        return frame(self.table())
 
     def to_arrow(self) -> pa.Table:
         """Return the rows as an Arrow table (needs pyarrow); values that are objects are JSON."""
@@ -307,9 +312,9 @@ class SweepResult(SweepTable):
 
     def to_json(self, *, indent: int | None = None, metric: str = "p99_ttft_ms") -> str:
         """Return `to_dict` as JSON text."""
-        from kvsim._encode import encode
+        from kvsim._encode import encode_strict
 
-        text = encode(self.to_dict(metric), {}, "sweep")
+        text = encode_strict(self.to_dict(metric), "sweep")
         return text if indent is None else json.dumps(json.loads(text), indent=indent)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:

@@ -15,6 +15,9 @@ from kvsim.design import Design
 from kvsim.result import COUNTS, SUMMARY
 
 
+_TEXTS = ("status", "reason", "calibration")
+
+
 class SweepRow(Mapping[str, Any]):
     """One finished point of `iter_sweep`: a mapping from names to values, as a table's row.
 
@@ -24,7 +27,7 @@ class SweepRow(Mapping[str, Any]):
         Number of the point in the design.
     point : dict
         What it sets.
-    status, reason : str
+    status, reason, calibration : str
         As in a `SweepResult`.
     warnings : list of str
         What a reader of its figures should know.
@@ -40,6 +43,7 @@ class SweepRow(Mapping[str, Any]):
         self.index = int(batch.index[k])
         self.point = design.points(np.array([self.index]))[0]
         self.status = _native.status_names()[batch.status[k]]
+        self.calibration = _native.calibration_names()[batch.calibration[k]]
         self.reason = batch.reasons.get(self.index, "")
         self.warnings = batch.warnings.get(self.index, [])
         self.done = done
@@ -53,10 +57,10 @@ class SweepRow(Mapping[str, Any]):
         return (self.total - self.done) / self.rate_per_s
 
     def __getitem__(self, name: str) -> Any:
-        """Return an axis' value, `status`, `reason` or a figure, None where undefined."""
+        """Return an axis' value, `status`, `reason`, `calibration` or a figure, None where undefined."""
         if name in self.point:
             return self.point[name]
-        if name in ("status", "reason"):
+        if name in _TEXTS:
             return getattr(self, name)
         if name not in SUMMARY:
             raise KeyError(f"row has no {name!r}{nearest(name, [*self])}")
@@ -67,11 +71,11 @@ class SweepRow(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names."""
-        return iter([*self.point, "status", "reason", *SUMMARY])
+        return iter([*self.point, *_TEXTS, *SUMMARY])
 
     def __len__(self) -> int:
         """Return the number of names."""
-        return len(self.point) + 2 + len(SUMMARY)
+        return len(self.point) + len(_TEXTS) + len(SUMMARY)
 
     def __repr__(self) -> str:
         """Return how far the sweep is, the point and its status."""

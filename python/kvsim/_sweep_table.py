@@ -15,7 +15,7 @@ from kvsim._names import nearest
 from kvsim._replicate import Uncertainty
 from kvsim._runs import Table
 from kvsim.design import Design
-from kvsim.result import SUMMARY, Result, plain_list
+from kvsim.result import COUNTS, SUMMARY, Result, plain_list
 from kvsim.scenario import Scenario
 
 _BOUNDS = ("low", "high")
@@ -132,6 +132,12 @@ class SweepTable:
         return [names[code] for code in self._table.status[self._rows].tolist()]
 
     @cached_property
+    def calibration(self) -> list[str]:
+        """What each row's step times rest on (`Trust`); `given` for rows that failed."""
+        names = _native.calibration_names()
+        return [names[code] for code in self._table.calibration[self._rows].tolist()]
+
+    @cached_property
     def reason(self) -> list[str]:
         """Why a row is not ok, else empty."""
         reasons = self._table.reasons()
@@ -183,13 +189,14 @@ class SweepTable:
         return self.design.codes(path)[self._rows]
 
     def table(self) -> dict[str, Any]:
-        """Return all columns by name: axes, status, reason, figures, bounds of intervals."""
+        """Return all columns by name: axes, status, reason, calibration, figures, bounds."""
         several = {} if self._runs is None else {"replications": self.replications}
         figures = self.columns[len(self._axes) :]
         return {
             **{path: self._axis(path) for path in self._axes},
             "status": self.status,
             "reason": self.reason,
+            "calibration": self.calibration,
             **{name: self[name] for name in figures},
             **several,
         }
@@ -258,17 +265,24 @@ class SweepTable:
     # ---- rows
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Iterate over rows as dicts: axes, status, reason, figures (None where undefined)."""
+        """Iterate over rows as `rows` returns them."""
         return iter(self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
         """Return all rows as dicts: axes, status, reason, figures (None where undefined)."""
-        columns = {
-            name: plain_list(values) if isinstance(values, np.ndarray) else values
-            for name, values in self.table().items()
-        }
+        columns = {name: self._plain(name, values) for name, values in self.table().items()}
         rows = zip(*columns.values(), strict=True)
         return [dict(zip(columns, values, strict=True)) for values in rows]
+
+    def _plain(self, name: str, values: Any) -> list[Any]:
+        """Return a column as a list: None if undefined, whole numbers if it counts something."""
+        if not isinstance(values, np.ndarray):
+            return list(values)
+        out = plain_list(values)
+        means = self._runs is not None  # of several runs
+        if means or name not in COUNTS:
+            return out
+        return [None if v is None else int(v) for v in out]
 
     def select(self, where: Mapping[str, Any] | None = None, /, **named: Any) -> Self:
         """Return the rows in which axes (or `status`) have the given values.

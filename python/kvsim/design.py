@@ -120,6 +120,10 @@ class Design:
             "points", self.values, {p: c[rows] for p, c in self._codes.items()}, len(rows)
         )
 
+    def with_values(self, path: str, values: list[Any]) -> Design:
+        """Return the same points with other values of a path, in the order of the old ones."""
+        return Design(self.kind, {**self.values, path: values}, self._codes, self._size)
+
     def with_column(self, path: str, values: Sequence[Any]) -> Design:
         """Return the same points that also set a path, to one value each."""
         distinct: dict[Any, int] = {}

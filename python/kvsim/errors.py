@@ -49,6 +49,10 @@ class DeadlineExceeded(KvsimError, TimeoutError):  # noqa: N818 (as TimeoutError
     """`simulate` was not done within its `deadline_s`."""
 
 
+class PandasMissingError(KvsimError, ImportError):
+    """`to_pandas` was called, and pandas is not installed."""
+
+
 class StoreError(KvsimError, OSError):
     """A store that cannot be read or written; the message names the file."""
 

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kvsim import _native
+from kvsim import _native, _waterfall
 from kvsim._columns import Array, Columns
+from kvsim._memory_map import MemoryMap, read_memory_map
+from kvsim._pandas import frame
+from kvsim._waterfall import Waterfall
+from kvsim.errors import ConfigError
 from kvsim.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -28,10 +32,11 @@ SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields()
 COUNTS = frozenset(
     {
         "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
-        "preemptions", "steps", "lazy_steps",
+        "preemptions", "swaps", "steps", "lazy_steps", "warmup_requests", "rejected", "lost", "retries",
     }
 )  # fmt: skip
-_TABLES = ("requests", "steps", "entries")
+_TABLES = ("requests", "steps", "entries", "fleet_events")
+_BANDS = ("ttft", "tpot", "e2e")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,70 @@ class KvBudget:
     activation_bytes: float
     reserve_bytes: float
     kv_bytes: float
+
+    def parts_gb(self) -> dict[str, float]:
+        """Return what takes a GPU's memory, in GB (10^9 bytes).
+
+        `free` is what `num_gpu_blocks` leaves of the memory that the engine may use; negative if it
+        asks for more. `plots.memory` draws it.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> run = kvsim.simulate({"model": "llama-3-8b", "gpu": "h100-sxm",
+        ...                       "workload": {"num_requests": 1}})
+        >>> {name: round(gb, 1) for name, gb in run.kv_budget.parts_gb().items()}
+        {'weights': 16.1, 'activations': 1.4, 'graphs and NCCL': 0.7, 'KV cache': 58.4, 'free': 0.0}
+        """
+        parts = {
+            "weights": self.weight_bytes,
+            "activations": self.activation_bytes,
+            "graphs and NCCL": self.reserve_bytes,
+            "KV cache": self.kv_bytes,
+        }
+        parts["free"] = self.memory_bytes - sum(parts.values())
+        return {name: value / 1e9 for name, value in parts.items()}
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a prediction of step times rests on, and how far measurements of its class were from it.
+
+    Attributes
+    ----------
+    calibration : {"table", "fitted", "spec_sheet", "given"}
+        Products and all-reduces measured on this GPU; formulas fitted to operators measured on it;
+        such formulas scaled by the data sheet of a GPU that was not measured; your own numbers.
+    residuals : mapping or None
+        `name`, `of` (what was measured), `number`, and the 5th and 95th percentile of
+        measured / simulated - 1 for `ttft`, `tpot` and `e2e`. None if nothing of the kind was
+        measured.
+    """
+
+    calibration: str
+    residuals: Mapping[str, Any] | None
+
+    def band(self, metric: str, value: float) -> tuple[float, float] | None:
+        """Return the range in which nine of ten measurements would lie, None if not known.
+
+        Parameters
+        ----------
+        metric : {"ttft", "tpot", "e2e"}
+            Of which latency, in the mean over requests.
+        value : float
+            What was simulated, in any unit.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric.
+        """
+        if metric not in _BANDS:
+            raise ValueError(f"metric: got {metric!r}; allowed: {', '.join(_BANDS)}")
+        if self.residuals is None:
+            return None
+        low, high = self.residuals[metric]
+        return value * (1 + low), value * (1 + high)
 
 
 class Result:
@@ -138,6 +207,39 @@ class Result:
         """The KV pool and how a GPU's memory is divided."""
         return KvBudget(**self._native.kv_budget())
 
+    @cached_property
+    def trust(self) -> Trust:
+        """What the step times rest on, and the residuals of that class."""
+        return Trust(**self._native.trust())
+
+    @property
+    def calibration(self) -> str:
+        """`table`, `fitted`, `spec_sheet` or `given`: see `Trust`."""
+        return self.trust.calibration
+
+    def error_band(self, metric: str = "ttft") -> tuple[float, float] | None:
+        """Return the range in which nine of ten measurements of a mean latency would lie, in ms.
+
+        None if nothing of the kind was measured, or no request has this latency. docs/fidelity.md
+        has the measurements; `warnings` names what of a run lies outside of them.
+
+        Parameters
+        ----------
+        metric : {"ttft", "tpot", "e2e"}
+            Which latency.
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric.
+        """
+        value = (
+            self.summary[f"mean_{'e2el' if metric == 'e2e' else metric}_ms"]
+            if (metric in _BANDS)
+            else 0.0
+        )
+        return None if value is None else self.trust.band(metric, value)
+
     # ---- tables
 
     @cached_property
@@ -147,7 +249,10 @@ class Result:
         Stored: arrival_ns, scheduled_ns, first_token_ns, finish_ns, prompt_tokens, output_tokens,
         num_preemptions, cached_tokens, finish_reason (0 length, 1 stop) and, with
         `record_waterfall`, frontend_ns, queue_ns, host_ns, compute_ns, hbm_ns, comm_ns,
-        preempted_ns, redo_ns and bubble_ns, which add up to finish_ns - arrival_ns exactly.
+        preempted_ns, redo_ns and bubble_ns, which add up to finish_ns - arrival_ns exactly; and
+        ttft_host_ns to ttft_bubble_ns, which with frontend_ns and queue_ns add up to ttft_ns. Of a
+        fleet also gateway_ns, dispatch_ns, network_ns, which count in that sum, server, copies and
+        outcome (0 completed, 1 rejected, 2 lost; then all moments are that of its end).
         Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
         """
         return self._table("requests", _REQUESTS, "record is 'summary'")
@@ -162,12 +267,110 @@ class Result:
         """One row a request in a step (record `all`); kind is 0 new, 1 resumed, 2 running."""
         return self._table("entries", {}, "only record='all' keeps entries")
 
+    @cached_property
+    def memory_map(self) -> MemoryMap:
+        """The KV memory place by place over time (`record_memory` heatmap).
+
+        Raises
+        ------
+        ValueError
+            If it was not recorded.
+        """
+        if self.scenario.record_memory != "heatmap":
+            raise ValueError("record_memory: no map was kept; allowed: record_memory='heatmap'")
+        return read_memory_map(self._native, self.totals["block_size"])
+
+    @cached_property
+    def fleet_events(self) -> Columns:
+        """One row a change at a server of a fleet (record `steps` or `all`).
+
+        Columns: t_ns, kind (0 sent, 1 served, 2 hedged, 3 cancelled, 4 failed, 5 recovered,
+        6 rejected), server, outstanding (sub-requests waiting and running there, after it), request
+        (-1: none in particular).
+        """
+        return self._table("fleet_events", {}, "only fleets with record='steps' or 'all' keep them")
+
     def _table(self, name: str, derived: Mapping[str, Any], missing: str) -> Columns:
         stored: dict[str, Array] = self._native.columns(name)
         if not stored:
             return Columns(name, {}, missing=missing)
         usable = {k: f for k, f in derived.items() if k not in stored}
         return Columns(name, stored, usable)
+
+    # ---- where the time went
+
+    def waterfall(
+        self,
+        metric: str = "e2e",
+        *,
+        request: int | None = None,
+        percentile: float | None = None,
+        step: int | None = None,
+    ) -> Waterfall:
+        """Return the parts of a latency: the mean over all requests if nothing is chosen.
+
+        Parameters
+        ----------
+        metric : {"e2e", "ttft"}
+            Of which latency.
+        request : int, optional
+            Of this request alone.
+        percentile : float, optional
+            Of the requests around this percentile (within half a percent): 99 answers what P99 is
+            made of.
+        step : int, optional
+            Of this step's duration (record `steps` or `all`); `metric` has no meaning then.
+
+        Raises
+        ------
+        ConfigError
+            If the parts were not kept, more than one thing is chosen, or there is no such thing.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> result = kvsim.simulate(
+        ...     {
+        ...         "engine": {"num_gpu_blocks": 1000, "max_model_len": 4096},
+        ...         "step_time": {"kind": "affine"},
+        ...         "workload": {"num_requests": 100},
+        ...     }
+        ... )
+        >>> tail = result.waterfall("ttft", percentile=99)
+        >>> tail.label, tail.requests
+        ('P99 TTFT', 2)
+        """
+        chosen = [x for x in (request, percentile, step) if x is not None]
+        if len(chosen) > 1:
+            raise ConfigError("waterfall: got several of request, percentile, step; allowed: one")
+        if request is not None:
+            return _waterfall.of_request(self, metric, request)
+        if percentile is not None:
+            return _waterfall.of_percentile(self, metric, percentile)
+        if step is not None:
+            return _waterfall.of_step(self, step)
+        return _waterfall.of_band(self, metric, 0, 100)
+
+    def waterfalls(
+        self, metric: str = "e2e", bands: Sequence[tuple[float, float]] = _waterfall.BANDS
+    ) -> list[Waterfall]:
+        """Return the mean parts of each band of requests, by percentiles of the latency.
+
+        `kvsim.waterfall_table` makes columns of them.
+
+        Parameters
+        ----------
+        metric : {"e2e", "ttft"}
+            Of which latency.
+        bands : sequence of (float, float)
+            From one percentile to another.
+
+        Raises
+        ------
+        ConfigError
+            If the parts were not kept or a band is empty.
+        """
+        return [_waterfall.of_band(self, metric, low, high) for low, high in bands]
 
     def time_series(self) -> Columns:
         """Return the state over time, a row a step (record `steps` or `all`).
@@ -245,23 +448,23 @@ class Result:
     # ---- other forms
 
     def to_pandas(self, table: str = "requests") -> pd.DataFrame:
-        """Return a table as a pandas DataFrame (needs pandas).
+        """Return a table as a pandas DataFrame.
 
         Parameters
         ----------
-        table : {"requests", "steps", "entries"}
+        table : {"requests", "steps", "entries", "fleet_events"}
             Which one.
 
         Raises
         ------
         ValueError
             If the table was not recorded, or there is none of this name.
+        PandasMissingError
+            If pandas is not installed.
         """
-        import pandas as pd
-
         columns = self._recorded(table)
         rows = columns.num_rows
-        return pd.DataFrame({k: v for k, v in columns.items() if len(v) == rows})
+        return frame({k: v for k, v in columns.items() if len(v) == rows})
 
     def to_dict(self, *, tables: Sequence[str] = ()) -> dict[str, Any]:
         """Return everything as plain Python values: no NaN and no infinity, None instead.
@@ -282,6 +485,8 @@ class Result:
             "status": self.status,
             "reason": self.reason,
             "warnings": list(self.warnings),
+            "calibration": self.calibration,
+            "residuals": None if self.trust.residuals is None else dict(self.trust.residuals),
             "summary": dict(self.summary),
             "kv_budget": dataclasses.asdict(self.kv_budget),
             "totals": dict(self.totals),

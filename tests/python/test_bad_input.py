@@ -42,20 +42,30 @@ CONFIG: dict[str, tuple[Any, list[str]]] = {
     "unknown kind": (changed("workload.arrivals", {"kind": "poison"}), ["arrivals", "poisson"]),
     "unknown dataset": (
         changed("workload.lengths", "azure-2023-conversations"),
-        ["workload.lengths.name", "'azure-2023-conversations'", "'azure-2023-conversation'"],
+        ["workload.lengths.name", '"azure-2023-conversations"', "nearest: azure-2023-conversation"],
     ),
     "unknown choice": (changed("engine.scheduling_policy", "lifo"), ["lifo", "fcfs", "priority"]),
     "negative rate": (rate(-1), ["workload.arrivals.rate_per_s", "-1", "> 0"]),
     "zero rate": (rate(0), ["workload.arrivals.rate_per_s", "> 0"]),
-    "NaN rate": (rate(float("nan")), ["workload.arrivals.rate_per_s", "NaN"]),
-    "infinite rate": (rate(INFINITE), ["workload.arrivals.rate_per_s", "Infinity"]),
+    "NaN rate": (rate(float("nan")), ["workload.arrivals.rate_per_s: got NaN; allowed"]),
+    "a rate that takes centuries": (
+        rate(1e-300),
+        ["workload.arrivals.rate_per_s: got 1e-300; allowed", "146 years"],
+    ),
+    "a seed beyond uint64": (changed("seed", 2**64), [f"seed: got {2**64};", "2^64"]),
+    "a budget below the requests": (
+        changed("engine", {"max_num_batched_tokens": 63, "max_num_seqs": 64}),
+        ["engine.max_num_batched_tokens: got 63", "max_num_seqs = 64"],
+    ),
+    "infinite rate": (rate(INFINITE), ["rate_per_s: got Infinity;"]),
+    "minus infinity": (rate(-INFINITE), ["rate_per_s: got -Infinity;"]),
     "rate as text": (rate("fast"), ["workload.arrivals.rate_per_s", '"fast"', "number"]),
     "zero requests": (changed("workload.num_requests", 0), ["workload.num_requests", "0", "1"]),
     "no requests": (changed("workload.num_requests", None), ["num_requests", "null", "dataset"]),
     "block size 0": (changed("engine.block_size", 0), ["engine.block_size", "0", "1"]),
     "fractional count": (changed("engine.block_size", 1.5), ["engine.block_size", "1.5"]),
     "truth value for a count": (changed("engine.block_size", True), ["engine.block_size", "true"]),
-    "beyond int64": (changed("engine.max_num_seqs", 10**30), ["engine.max_num_seqs", "1e+30"]),
+    "beyond int64": (changed("engine.max_num_seqs", 10**30), ["engine.max_num_seqs", str(10**30)]),
     "lengths beyond int range": (
         changed("workload.lengths", {"kind": "fixed", "prompt_tokens": 2**40}),
         ["workload.lengths.prompt_tokens", str(2**40), "1073741824"],
@@ -89,7 +99,7 @@ def test_wrong_scenarios(name: str) -> None:
 TYPED: dict[str, tuple[Any, str]] = {
     "unknown field": (lambda: kvsim.Engine(max_num_seq=4), "did you mean 'max_num_seqs'"),  # type: ignore[call-arg]
     "range": (lambda: kvsim.Engine(block_size=0), "block_size: got 0; allowed: .*1"),
-    "NaN": (lambda: kvsim.Poisson(rate_per_s=float("nan")), "rate_per_s: got .NaN"),
+    "NaN": (lambda: kvsim.Poisson(rate_per_s=float("nan")), "rate_per_s: got NaN; allowed"),
     "type": (lambda: kvsim.SLO(ttft_ms="x"), 'ttft_ms: got "x"'),  # type: ignore[arg-type]
     "nested": (
         lambda: kvsim.Scenario(engine={"block_size": 0}),
@@ -222,6 +232,28 @@ def test_sweep_arguments() -> None:
 def test_a_wrong_base_raises() -> None:
     with pytest.raises(kvsim.ConfigError, match=r"engine.block_size"):
         kvsim.sweep(changed("engine.block_size", 0), {"seed": [1]})
+
+
+def test_an_unknown_dataset_reads_alike_everywhere() -> None:
+    own = {"mine": kvsim.Trace(prompt_tokens=np.array([5]), output_tokens=np.array([5]))}
+    for wrong, near in (("azure", "azure-2023-code"), ("mime", "mine")):
+        with pytest.raises(kvsim.ConfigError) as caught:
+            kvsim.simulate(changed("workload.lengths", wrong), datasets=own)
+        message = str(caught.value)
+        assert message.startswith(f'workload.lengths.name: got "{wrong}"; allowed: ')
+        for name in (*kvsim.datasets.names(), "mine"):
+            assert f'"{name}"' in message
+        assert f"nearest: {near}" in message
+        swept = kvsim.sweep(BASE, {"workload.lengths": [wrong, "sharegpt-300"]}, datasets=own)
+        assert swept.reason[0] == message
+    with pytest.raises(ValueError, match="did you mean 'azure-2023-conversation' or 'azure-2023-code'"):
+        kvsim.datasets.load("azure")
+
+
+def test_a_newer_schema_reads_alike_everywhere() -> None:
+    with pytest.raises(kvsim.ConfigError) as caught:
+        kvsim.simulate(changed("schema_version", 99))
+    assert kvsim.sweep(BASE, {"schema_version": [99]}).reason == [str(caught.value)]
 
 
 def test_wrong_values_are_points_that_are_invalid() -> None:

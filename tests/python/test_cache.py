@@ -116,7 +116,7 @@ def test_a_cache_too_small_for_a_request_has_no_rate() -> None:
 @pytest.mark.parametrize(
     ("trace", "capacities", "policies", "words"),
     [
-        ("azure-2023-code", [10], ["lru"], "a trace with hash ids"),
+        ("azure-2023-code", [10], ["lru"], "no hash ids"),
         ("mooncake-synthetic", [0], ["lru"], "capacities: got 0"),
         ("mooncake-synthetic", [1.5], ["lru"], "capacities: got 1.5"),
         ("mooncake-synthetic", [1 << 40], ["lru"], "at most"),

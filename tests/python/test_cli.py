@@ -191,12 +191,29 @@ def test_files_that_are_no_scenario(
     assert "bad.json" in run.err
 
 
+def test_files_that_cannot_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "latin.json").write_bytes(b'{"seed": "\xe9"}')
+    for name, words in (
+        ("none.json", "got '{}' (no such file or directory); allowed: a scenario's JSON file"),
+        ("", "got '{}' (is a directory); allowed: a scenario's JSON file"),
+        ("latin.json", "{}: byte 11 is not UTF-8; allowed: a scenario's JSON file"),
+    ):
+        path = str(tmp_path / name) if name else str(tmp_path)
+        run = Run(capsys, "run", path)
+        assert (run.code, run.err.count("\n")) == (2, 1)
+        assert words.format(path) in run.err
+
+
 def test_values_and_paths() -> None:
     assert parse_axis("a.b=1,2.5,x") == ("a.b", [1, 2.5, "x"])
     assert parse_axis('m=[{"kind":"burst"},"y"]') == ("m", [{"kind": "burst"}, "y"])
     assert parse_values("0:10:5", "--axis x") == [0, 2.5, 5, 7.5, 10]
     assert parse_values("2:8:4", "--axis x") == [2, 4, 6, 8]
     assert all(isinstance(v, int) for v in parse_values("2:8:4", "--axis x"))
+    assert parse_values('[{"kind":"burst"}]', "--axis x") == [{"kind": "burst"}]
+    for cut in ("1:5", "1:5:", ":5:2", "1:5:2:3", "1:x:3"):
+        with pytest.raises(kvsim.ConfigError, match=f"--axis seed: got '{cut}'; .*START:STOP:N"):
+            parse_axis(f"seed={cut}")
     tree: dict[str, Any] = {"workload": {"lengths": "sharegpt-300"}}
     set_path(tree, "workload.lengths.order", "resample")
     set_path(tree, "workload.arrivals.rate_per_s", 5)
@@ -234,3 +251,103 @@ def test_ctrl_c(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "kvsim: interrupted\n")
+
+
+# ---- validate, sharding
+
+
+def test_validate_prints_every_table(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "validate", "step-time", "--seeds", "1")
+    assert run.code == 0
+    for text in ("MAPE of 45 runs", "KV wall: ", "Qwen3-30B-A3B", "all-reduce", "error bands"):
+        assert text in run.out
+    parsed = json.loads(Run(capsys, "validate", "step-time", "--seeds", "1", "--json").out)
+    assert set(parsed) == {"runs", "requests", "operators", "bands"}
+    assert len(parsed["runs"]["table"]["rows"]) == 45
+
+
+def test_validate_scores_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    from kvsim.validate.requests import OPEN_META, OPEN_REQUESTS
+    from kvsim.validate.rows import OPEN_ROWS
+
+    head, *lines = OPEN_ROWS.read_text(encoding="utf-8").splitlines()
+    rows, conditions = tmp_path / "rows.csv", tmp_path / "conditions.json"
+    rows.write_text("\n".join([head, *lines[:3]]) + "\n", encoding="utf-8")
+    conditions.write_text('{"Length-Range Ratio": 0.8, "async": false}', encoding="utf-8")
+    arguments = ["--rows", str(rows), "--conditions", str(conditions), "--seeds", "2"]
+    both = [*arguments, "--requests", str(OPEN_REQUESTS), "--meta", str(OPEN_META)]
+    run = Run(capsys, "validate", "step-time", *both, "--gpu", "RTXPRO6000")
+    assert run.code == 0
+    assert "MAPE of 3 runs" in run.out
+    assert "ttft_ms     7164" in run.out
+    parsed = json.loads(Run(capsys, "validate", "step-time", *arguments, "--json").out)
+    assert len(parsed["rows"]["rows"]) == 3
+    other = Run(capsys, "validate", "step-time", "--requests", str(OPEN_REQUESTS), "--meta",
+                str(OPEN_META), "--gpu", "rtx-4090", "--json")  # fmt: skip
+    assert json.loads(other.out)["requests"]["num_requests"] == 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rows", "{missing}"], "lacks the columns ttft_ms"),
+        (["--rows", "{rows}", "--conditions", "{bad}"], "asynch_scheduling: no condition"),
+        (["--conditions", "{bad}"], "--conditions: got a file without --rows"),
+        (["--requests", "{rows}"], "--requests: needs --meta, --gpu as well"),
+        (["--gpu", "h100-sxm"], "--gpu: needs --requests, --meta as well"),
+        (["--requests", "{rows}", "--meta", "{bad}", "--gpu", "h200"], "lacks the columns input"),
+        (["--seeds", "0"], "--seeds: got 0"),
+        (["--rows", "{rows}", "--tables", "some"], "step_time.tables"),
+        (["--rows", "/nowhere.csv"], "No such file"),
+    ],
+)
+def test_validate_refuses_bad_files(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    from kvsim.validate.rows import OPEN_ROWS
+
+    text = OPEN_ROWS.read_text(encoding="utf-8")
+    (tmp_path / "missing").write_text(text.replace("ttft_ms", "ttft"), encoding="utf-8")
+    (tmp_path / "rows").write_text(text, encoding="utf-8")
+    (tmp_path / "bad").write_text('{"asynch_scheduling": true}', encoding="utf-8")
+    files = {name: str(tmp_path / name) for name in ("missing", "rows", "bad")}
+    run = Run(capsys, "validate", "step-time", *(a.format(**files) for a in arguments))
+    assert run.code == 2
+    assert message in run.err
+    assert run.err.count("\n") == 1
+
+
+def test_sharding_lists_splits(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    fast = ["--concurrencies", "1,4", "--out", str(tmp_path)]
+    run = Run(capsys, "sharding", "llama-3-70b", "--weight-dtype", "fp8", *fast)
+    assert run.code == 0
+    for text in ("TP 8 x PP 1", "TP 1 x PP 8", "meets", "50 ms", "sharding.png"):
+        assert text in run.out
+    assert (tmp_path / "sharding.png").stat().st_size > 10_000
+    rows = json.loads(Run(capsys, "sharding", "llama-3-8b", "--gpus", "2", "--json").out)
+    assert [row["split"] for row in rows] == ["TP 2 x PP 1", "TP 1 x PP 2"]
+    wrong = Run(capsys, "sharding", "llama-3-70b", "--engine", "vllm-0.3")
+    assert wrong.code == 2
+    assert "vllm-0.33" in wrong.err
+
+
+def test_demo_of_a_track(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    run = Run(capsys, "demo", "tiny_pioneer", "--requests", "500", "--out", str(tmp_path))
+    assert run.code == 0
+    assert "Objective: 10 ms" in run.out
+    assert (tmp_path / "tiny_pioneer.png").exists()
+    run = Run(capsys, "demo", "tiny_pioner")
+    assert run.code == 2
+    assert "tiny_pioneer" in run.err
+
+
+def test_validate_queues_and_tails(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(capsys, "validate", "tail", "--seeds", "1", "--effort", "0.05", "--json")
+    report = json.loads(run.out)
+    assert run.code == (0 if report["ok"] else 1)
+    assert any("BigTable" in check["name"] for check in report["checks"])
+    # With so few requests the intervals are too wide, and it says so.
+    run = Run(capsys, "validate", "queueing", "--seeds", "1", "--effort", "0.001")
+    assert run.code == 1
+    assert "FAILS" in run.out
+    assert Run(capsys, "validate", "queueing", "--seeds", "0").code == 2

@@ -334,12 +334,41 @@ def test_damaged_files(tmp_path: Path) -> None:
             csv_trace(tmp_path, data)
     with pytest.raises(TraceError, match="not UTF-8"):
         csv_trace(tmp_path, HEADER.encode("utf-16"))
+    latin = (HEADER + "0,5,7\n1,5,7\n").encode() + "2,5,7 \xe9\n3,5,7\n".encode("latin-1")
+    for data in (latin, gzip.compress(latin)):
+        with pytest.raises(TraceError, match=r"t\.csv: line 4: the text is not UTF-8"):
+            csv_trace(tmp_path, data)
     with pytest.raises(TraceError, match="the file is empty"):
         csv_trace(tmp_path, "")
     with pytest.raises(TraceError, match="no rows of data"):
         jsonl_trace(tmp_path, "")
     with pytest.raises(FileNotFoundError):
         datasets.from_csv(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("place", range(0, 900, 7))
+def test_gzip_with_a_wrong_bit_is_never_an_error_about_its_rows(tmp_path: Path, place: int) -> None:
+    text = HEADER + "".join(f"{i},{i * i % 97 + 1},7\n" for i in range(400))
+    packed = bytearray(gzip.compress(text.encode(), mtime=0))
+    packed[place] ^= 16
+    file = tmp_path / "t.csv.gz"
+    file.write_bytes(packed)
+    reason = ""
+    try:
+        assert len(datasets.from_csv(file)) == 400
+    except TraceError as error:
+        reason = error.reason
+    # A bit of the header that means nothing, such as the time, changes nothing.
+    assert "gzip" in reason or (place < 10 and not reason)
+
+
+@pytest.mark.parametrize("line", [0, 1, 4999])
+def test_a_key_twice_in_a_row(tmp_path: Path, line: int) -> None:
+    rows = [json.dumps(row(timestamp=i)) + "\n" for i in range(5000)]
+    rows[line] = rows[line].replace("}", ', "output_length": 9}')
+    place = rf"row {line + 1} \(line {line + 1}\), column 'output_length': .* twice"
+    with pytest.raises(TraceError, match=place):
+        jsonl_trace(tmp_path, *rows)
 
 
 @pytest.mark.parametrize(

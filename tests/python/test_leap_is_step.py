@@ -22,7 +22,7 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "max_model_len": CONTEXT,
         "num_gpu_blocks": 1 + most + draw(st.integers(0, 3 * most)),
         "max_num_seqs": draw(st.integers(1, 24)),
-        "max_num_batched_tokens": draw(st.sampled_from([16, 50, 128, 1024])),
+        "max_num_batched_tokens": draw(st.sampled_from([24, 50, 128, 1024])),
         "enable_prefix_caching": draw(st.booleans()),
         "scheduling_policy": draw(st.sampled_from(["fcfs", "priority"])),
         "long_prefill_token_threshold": draw(st.sampled_from([0, 0, 24])),

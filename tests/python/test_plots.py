@@ -11,7 +11,7 @@ import pytest
 
 import kvsim
 from kvsim import plots
-from kvsim.plots.style import COLOURS, figure_of, marks
+from kvsim.plots.style import COLOURS, figure_of, marks, rate
 
 mpl.use("Agg")
 SCENARIO = kvsim.Scenario(
@@ -52,13 +52,47 @@ def test_frontier(frontier: kvsim.FrontierResult, metric: str, log: bool) -> Non
     figure_of(ax).canvas.draw()
     written = texts(ax)
     for text in (
-        "achieved rate (requests/s)", "(ms)", "max_num_seqs 2", "max_num_seqs 8", "80 %",
+        "achieved rate (requests/s)", "max_num_seqs 2", "max_num_seqs 8", "80 %",
         "capacity", "M/M/1", "objective 500 ms", "queue drifts up",
     ):  # fmt: skip
         assert text in written
     assert ax.get_yscale() == ("log" if log else "linear")
     knees = [s.knee(metric) for s in frontier.series]
-    assert written.count("(knee ") == sum(k is not None for k in knees)
+    shown = [f"(knee at {rate(k.offered_per_s)}/s offered" for k in knees if k is not None]
+    assert shown
+    assert written.count("(knee ") == len(shown)
+    assert all(text in written for text in shown)
+
+
+def test_the_knee_hides_no_point(frontier: kvsim.FrontierResult) -> None:
+    ax = plots.LatencyThroughputFrontier(frontier, "p99_e2el_ms").plot()
+    stars = [line for line in ax.lines if line.get_marker() == "*"]
+    assert stars
+    for star in stars:
+        assert star.get_markerfacecolor() == "none"
+    knees = [s.knee("p99_e2el_ms") for s in frontier.series]
+    at = [k.achieved_per_s for k in knees if k is not None]
+    assert [float(np.asarray(star.get_xdata())[0]) for star in stars] == at
+
+
+LONG = SCENARIO.replace({"workload.lengths": kvsim.FixedLengths(output_tokens=400)})
+
+
+def test_long_times_are_in_seconds() -> None:
+    long = kvsim.frontier(LONG, num_points=3)
+    for metric, unit, factor in (("p99_tpot_ms", "ms", 1.0), ("p99_e2el_ms", "s", 1e-3)):
+        lowest = long.series[0].latency_ms(metric).min()
+        ax = plots.LatencyThroughputFrontier(long, metric, slo_ms=2500).plot()
+        assert ax.get_ylabel().endswith(f"({unit})")
+        assert f"objective {2500 * factor:g} {unit}" in texts(ax)
+        drawn = np.concatenate([np.atleast_1d(line.get_ydata()) for line in ax.lines[:2]])
+        assert np.isclose(drawn.min(), lowest * factor)
+    result = kvsim.simulate(LONG.replace({"workload.arrivals.rate_per_s": 0.5}))
+    for column, unit, ns in (("tpot_ns", "ms", 1e6), ("e2e_ns", "s", 1e9)):
+        ax = plots.latency_cdf(result, column, slo_ms=2500)
+        assert ax.get_xlabel().endswith(f"({unit})")
+        first = np.asarray(ax.lines[0].get_xdata())[0]
+        assert first == pytest.approx(result.requests[column].min() / ns)
 
 
 def test_frontier_of_one_series_names_its_knee(frontier: kvsim.FrontierResult) -> None:

@@ -1,6 +1,7 @@
 """Scenarios as typed objects, mappings and JSON: equal in effect, and checked in one place."""
 
 import copy
+import itertools
 import json
 import pickle
 from typing import Any
@@ -61,12 +62,16 @@ def struct_values(name: str) -> st.SearchStrategy[dict[str, Any]]:
 
 def repaired(fields: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the engine does not take together: single ranges do not say everything."""
-    for _ in range(20):
+    for _ in range(60):
         fields.setdefault("workload", {}).setdefault("num_requests", 7)
         try:
             _native.check("Scenario", json.dumps(fields))
         except kvsim.ConfigError as error:
-            *above, last = str(error).partition(":")[0].split(".")
+            # Of a list, the whole.
+            path = itertools.takewhile(
+                lambda part: not part.isdigit(), str(error).partition(":")[0].split(".")
+            )
+            *above, last = path
             node = fields
             for part in above:
                 node = node[part]

@@ -198,3 +198,37 @@ def test_several_python_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert got == [expected] * 20
+
+
+def test_progress_counts_up_to_all_requests() -> None:
+    long = {
+        "engine": {"num_gpu_blocks": 500, "max_model_len": 4096},
+        "step_time": {"kind": "affine"},
+        "workload": {"num_requests": 30_000},
+        "mode": "step",
+    }
+    calls: list[tuple[int, int]] = []
+    kvsim.simulate(long, progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (30_000, 30_000)
+    assert calls == sorted(set(calls))
+    queued = {**long, "engine": {**long["engine"], "async_scheduling": True}}  # type: ignore[dict-item]
+    kvsim.simulate(queued, progress=lambda done, total: calls.append((done, total)))
+    # Both kinds of replica report on their way, unless the machine is faster than the watcher.
+    assert {total for _, total in calls} == {30_000}
+
+
+def test_what_progress_raises_ends_the_run() -> None:
+    def stop(*_: int) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        kvsim.simulate(
+            {
+                "step_time": {"kind": "affine"},
+                "engine": {"num_gpu_blocks": 500},
+                "workload": {"num_requests": 100},
+            },
+            progress=stop,
+        )
+    with pytest.raises(kvsim.ConfigError, match="progress: got a int"):
+        kvsim.simulate({}, progress=3)  # type: ignore[arg-type]

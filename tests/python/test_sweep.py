@@ -43,7 +43,7 @@ def test_a_list_of_points() -> None:
     assert result.points[0] == {RATE: 2.0, SEQS: None, "engine.block_size": None}
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(threads=st.integers(1, 9), seed=st.integers(0, 2**64 - 1))
 def test_threads_change_nothing(threads: int, seed: int) -> None:
     axes = {**GRID, "engine.num_gpu_blocks": [20, 60, 300]}
@@ -117,6 +117,12 @@ def test_other_forms() -> None:
     assert table[3]["status"] == "ok"
     assert float(table[3]["mean_ttft_ms"]) == result["mean_ttft_ms"][3]
     assert table[0]["request_goodput"] == ""
+    # What counts is a whole number, as in a run's summary.
+    one = kvsim.simulate(result.scenario.replace(result.points[0])).summary
+    assert parsed["rows"][0].items() >= one.items()
+    for name, value in one.items():
+        assert type(result.rows()[0][name]) is type(value), name
+    assert table[0]["completed"] == str(one["completed"])
     frame = result.to_pandas()
     assert frame["p99_e2el_ms"].tolist() == result["p99_e2el_ms"].tolist()
     assert "SweepResult" in result._repr_html_()

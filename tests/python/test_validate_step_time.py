@@ -8,7 +8,8 @@ import pytest
 import kvsim
 from kvsim.validate import score_requests, score_rows
 from kvsim.validate.conditions import Conditions, read_conditions, read_runs
-from kvsim.validate.step_time import OPEN_META, OPEN_REQUESTS, OPEN_ROWS, scenario_of
+from kvsim.validate.requests import OPEN_META, OPEN_REQUESTS
+from kvsim.validate.rows import OPEN_ROWS, scenario_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_45_open_runs_within_the_targets(open_rows: kvsim.validate.StepTimeScore
 
 
 def test_runs_at_the_kv_wall(open_rows: kvsim.validate.StepTimeScore) -> None:
-    wall = [row for row in open_rows.rows if row.preemptions > 0]
+    wall = [row for row in open_rows.rows if row.at_wall]
     assert {(r.run.prompt_tokens, r.run.concurrency) for r in wall} >= {(8192, 64), (1024, 64)}
     assert max(abs(row.errors["ttft_ms"]) for row in wall) < 0.10
 
@@ -42,13 +43,14 @@ def test_requests_one_by_one() -> None:
     assert score.mape["tpot_ms"] < 2.6
     assert score.mape["e2e_ms"] < 3.1
     assert any("no measured kernels" in w for w in score.warnings)
-    assert score.table().count("\n") == 3
+    assert score.table().count("\n") == 4
 
 
 def test_table_has_a_line_a_run(open_rows: kvsim.validate.StepTimeScore) -> None:
     lines = open_rows.table().splitlines()
-    assert len(lines) == 47
-    assert lines[-1].startswith("MAPE ttft ")
+    assert len(lines) == 48
+    assert lines[-2].startswith("KV wall: ")
+    assert lines[-1].startswith("MAPE of 45 runs: TTFT ")
 
 
 def test_block_counts_explain_a_wall(tmp_path: Path) -> None:
@@ -61,6 +63,32 @@ def test_block_counts_explain_a_wall(tmp_path: Path) -> None:
     assert score.explaining_blocks is not None
     assert score.explaining_blocks < 0.95 * score.num_gpu_blocks
     assert score_rows(path, seeds=[0]).rows[0].explaining_blocks is None
+
+
+def test_runs_that_could_not_be_do_not_hide_the_others(tmp_path: Path) -> None:
+    head, row, *_ = OPEN_ROWS.read_text(encoding="utf-8").splitlines()
+    large = row.replace(",fp8,2,", ",bf16,1,")  # 141 GB on one GPU
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{head}\n{row}\n{large}\n", encoding="utf-8")
+    score = score_rows(path, seeds=[0])
+    assert len(score.rows) == 1
+    ((run, reason),) = score.failed
+    assert run.tensor_parallel_size == 1
+    assert "GB a GPU are missing" in reason
+    assert f"could not be simulated: {run.id}" in score.table()
+    path.write_text(f"{head}\n{large}\n", encoding="utf-8")
+    with pytest.raises(kvsim.InfeasibleError, match="no run can be simulated"):
+        score_rows(path, seeds=[0])
+
+
+def test_a_wall_that_no_block_count_explains(tmp_path: Path) -> None:
+    head, *rows = OPEN_ROWS.read_text(encoding="utf-8").splitlines()
+    row = next(r for r in rows if "8192x1024_c32_tp2" in r)
+    path = tmp_path / "rows.csv"
+    path.write_text(f"{head}\n{row.replace('6518.3011', '10')}\n", encoding="utf-8")
+    score = score_rows(path, seeds=[0], explain=True)
+    assert score.rows[0].explaining_blocks == 0
+    assert "no count from half to twice as many would give" in score.table()
 
 
 def test_conditions_under_several_names(tmp_path: Path) -> None:

@@ -35,20 +35,23 @@ void BlockPool::release_one(Block block, std::int64_t position, bool wanted) {
     content = tag - 1;
   }
   ++keyed_free_;
+  with_policy_[block] = true;
   policy_->release(block, {content, static_cast<std::uint32_t>(position), wanted});
 }
 
 BlockPool::Block BlockPool::pop_by_policy() {
   const Block block = policy_->evict();
-  if (block == 0 || static_cast<std::int64_t>(block) > usable_ || refs_[block] != 0) {
+  if (block >= with_policy_.size() || !with_policy_[block]) {
     fail(ErrorKind::invariant, "the eviction policy gave up block " + std::to_string(block) +
-                                   ", which is in use or none of the pool's");
+                                   ", which it does not hold free");
   }
+  with_policy_[block] = false;
   if (tag_[block] != 0) evict(block);
   return block;
 }
 
 void BlockPool::evict(Block block) {
+  ++evictions_;
   const std::uint32_t tag = tag_[block];
   tag_[block] = 0;
   if ((tag & private_bit) == 0) {

@@ -26,13 +26,17 @@ class BlockPool {
  public:
   static constexpr bool has_ids = true;
   static constexpr bool has_cache = true;
+  static constexpr bool has_regions = false;
   using Block = std::uint32_t;  // 0 is vLLM's null block and never handed out
 
   BlockPool(std::int64_t num_gpu_blocks, std::int64_t block_size);
 
   void use_shared_keys(std::uint32_t count) { first_.assign(count, Chain{}); }
   // Evicts by another policy than LRU, from the start; null is LRU.
-  void use_policy(std::unique_ptr<EvictionPolicy> policy) { policy_ = std::move(policy); }
+  void use_policy(std::unique_ptr<EvictionPolicy> policy) {
+    policy_ = std::move(policy);
+    if (policy_ != nullptr) with_policy_.assign(refs_.size(), false);
+  }
   void admitted(std::uint32_t request) {
     if (policy_ != nullptr) policy_->admitted(request);
   }
@@ -40,6 +44,20 @@ class BlockPool {
   [[nodiscard]] std::int64_t usable() const { return usable_; }
   [[nodiscard]] std::int64_t free() const {
     return static_cast<std::int64_t>(stack_size_) + keyed_free_;
+  }
+
+  // Free blocks that the prefix cache may find, or hands out as if it did.
+  [[nodiscard]] std::int64_t cached_free() const { return keyed_free_; }
+
+  // Blocks that lost a content which could have been found.
+  [[nodiscard]] std::int64_t evictions() const { return evictions_; }
+  // The free blocks that cached_free() counts.
+  template <class F>
+  void for_each_cached(F&& f) const {
+    lru_.for_each([&f](Block entry) { f(entry & ~Lru::lost_bit); });
+    for (std::size_t block = 0; block < with_policy_.size(); ++block) {
+      if (with_policy_[block]) f(static_cast<Block>(block));
+    }
   }
 
   // Takes n blocks from the front of the free queue; what they cached is evicted.
@@ -99,7 +117,10 @@ class BlockPool {
   // The hit on a private block: it leaves the free queue for its owner.
   void revive(Block block) {
     --keyed_free_;
-    if (policy_ != nullptr) return policy_->hit(block, true);
+    if (policy_ != nullptr) {
+      with_policy_[block] = false;
+      return policy_->hit(block, true);
+    }
     lru_.revive(block);
   }
   void forget_private(std::uint32_t request);
@@ -150,7 +171,9 @@ class BlockPool {
   std::size_t stack_size_ = 0;
   Lru lru_;
   std::unique_ptr<EvictionPolicy> policy_;  // null: lru_
+  std::vector<bool> with_policy_;           // free blocks that it may evict
   std::int64_t keyed_free_ = 0;
+  std::int64_t evictions_ = 0;
   std::vector<std::uint32_t> refs_;   // kept for blocks with a shared key only
   std::vector<std::uint32_t> tag_;    // 0: not findable; key + 1; private_bit | j
   std::vector<Block> next_;           // next block with the same key, 0 = none

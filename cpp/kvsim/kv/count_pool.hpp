@@ -10,6 +10,7 @@ class CountPool {
  public:
   static constexpr bool has_ids = false;
   static constexpr bool has_cache = false;
+  static constexpr bool has_regions = false;
 
   CountPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
       : usable_(num_gpu_blocks - 1), free_(num_gpu_blocks - 1) {}

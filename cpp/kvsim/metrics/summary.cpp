@@ -9,7 +9,7 @@
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/quantile.hpp"
-#include "kvsim/metrics/warmup.hpp"
+#include "kvsim/metrics/counted_rows.hpp"
 
 namespace kvsim {
 
@@ -46,6 +46,13 @@ Ns frontend_ns(const RequestColumns& q, std::size_t r) {
   return q.frontend_ns.empty() ? 0 : q.frontend_ns[r];
 }
 
+// Time from reaching the scheduler to the first step. A fleet keeps it as a column, since links and
+// gateway lie before it.
+Ns queue_ns(const RequestColumns& q, std::size_t r) {
+  if (!q.outcome.empty()) return q.queue_ns[r];
+  return q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
+}
+
 Latencies latencies(const RequestColumns& q, const Slo& slo, Control control) {
   const std::size_t n = q.arrival_ns.size();
   const Limits limits(slo);
@@ -59,7 +66,7 @@ Latencies latencies(const RequestColumns& q, const Slo& slo, Control control) {
     control.poll(r);
     l.ttft[r] = q.first_token_ns[r] - q.arrival_ns[r];
     l.e2e[r] = q.finish_ns[r] - q.arrival_ns[r];
-    l.queue[r] = q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
+    l.queue[r] = queue_ns(q, r);
     double tpot = 0;
     if (q.output_tokens[r] > 1) {
       tpot = as_double(q.finish_ns[r] - q.first_token_ns[r]) / as_double(q.output_tokens[r] - 1);
@@ -137,12 +144,13 @@ double mean_ms(const std::vector<Ns>& column) {
   return mean(std::span<const Ns>(column)) / ns_per_ms;
 }
 
-void put_load(Writer& w, const RunTotals& t, double duration_ns) {
+// busy: how many servers or workers can be busy at one time.
+void put_load(Writer& w, const RunTotals& t, double duration_ns, std::int64_t busy) {
   const double usable = as_double(t.num_gpu_blocks - 1);
   const auto average = [&](Int128 integral) {
     return ratio(static_cast<double>(integral), duration_ns);
   };
-  w.put("utilization", ratio(as_double(t.busy_ns), duration_ns));
+  w.put("utilization", ratio(as_double(t.busy_ns), duration_ns * as_double(busy)));
   w.put("mean_running", average(t.running_integral));
   w.put("max_running", as_double(t.max_running));
   w.put("mean_waiting", average(t.waiting_integral));
@@ -150,6 +158,7 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns) {
   w.put("mean_kv_use", ratio(average(t.used_block_integral), usable));
   w.put("max_kv_use", ratio(as_double(t.max_used_blocks), usable));
   w.put("preemptions", as_double(t.preemptions));
+  w.put("swaps", as_double(t.swaps));
   w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
 }
 
@@ -173,16 +182,60 @@ Counted counted(const RequestColumns& kept) {
           *std::max_element(kept.finish_ns.begin(), kept.finish_ns.end())};
 }
 
+void put_memory(Writer& w, const MemoryClasses& m) {
+  const auto total = static_cast<double>(m.total());  // 0 without record_memory
+  const auto share = [&](Int128 integral) { return ratio(static_cast<double>(integral), total); };
+  w.put("mean_token_slots", share(m.tokens));
+  w.put("mean_reserved_slots", share(m.reserved));
+  w.put("mean_internal_slots", share(m.internal));
+  w.put("mean_rounding_slots", share(m.rounding));
+  w.put("mean_external_slots", share(m.external));
+  w.put("mean_cached_slots", share(m.cached));
+  w.put("mean_free_slots", share(m.free));
+}
+
+void put_fleet(Writer& w, const RequestColumns& q, const FleetTotals& f, const RunTotals& t,
+               double duration_s) {
+  const bool fleet = f.servers > 0;
+  const auto of_fleet = [fleet](double value) { return fleet ? value : undefined; };
+  w.put("mean_gateway_ms", mean_ms(q.gateway_ns));
+  w.put("mean_dispatch_ms", mean_ms(q.dispatch_ns));
+  w.put("mean_network_ms", mean_ms(q.network_ns));
+  w.put("rejected", of_fleet(as_double(f.rejected)));
+  w.put("lost", of_fleet(as_double(f.lost)));
+  w.put("retries", of_fleet(as_double(f.retries)));
+  w.put("deadline_miss_rate",
+        f.has_deadlines ? ratio(as_double(f.deadline_misses), as_double(t.completed)) : undefined);
+  const auto percent = [&](std::int64_t n) {
+    return 100 * ratio(as_double(n), as_double(f.sub_requests));
+  };
+  w.put("hedge_percent", percent(f.hedges));
+  w.put("extra_work_percent", percent(f.hedges - f.cancelled));
+  w.put("hedge_win_rate", ratio(as_double(f.hedge_wins), as_double(f.hedges)));
+  w.put("mean_batch", f.workers > 0 ? ratio(as_double(f.served), as_double(f.batches)) : undefined);
+  w.put("mean_power_mw", f.has_power ? ratio(f.energy_mj, duration_s) : undefined);
+  w.put("energy_per_request_mj",
+        f.has_power ? ratio(f.energy_mj, as_double(t.completed)) : undefined);
+}
+
 }  // namespace
 
 std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
-                              const ItlHistogram& itl, const Slo& slo, Control control,
-                              std::int64_t warmup_requests) {
+                              const ItlHistogram& itl, const Slo& slo, const FleetTotals& fleet,
+                              Control control, std::int64_t warmup_requests) {
+  const bool some_failed = fleet.rejected + fleet.lost > 0;
+  const bool warmed = warmup_requests > 0;
   RequestColumns kept;
-  if (warmup_requests > 0) kept = without_first(all, warmup_requests);
-  const RequestColumns& q = warmup_requests > 0 ? kept : all;
-  const Counted c = warmup_requests > 0 ? counted(kept) : counted(t);
+  if (some_failed) kept = completed_rows(all);
+  if (warmed) kept = without_first(some_failed ? kept : all, warmup_requests);
+  const RequestColumns& q = some_failed || warmed ? kept : all;
+  const Counted c = warmed ? counted(kept) : counted(t);
+  // What failed was offered too.
+  std::vector<Ns> offered;
+  if (some_failed) offered = all.arrival_ns;
+  if (warmed) std::erase_if(offered, [&](Ns arrival) { return arrival < c.start_ns; });
   const Latencies l = latencies(q, slo, control);
+  const Ns whole_ns = t.end_ns - t.start_ns;
   const double duration_s = s_from_ns(c.end_ns - c.start_ns);
   const double rate = ratio(as_double(c.completed), duration_s);
   const bool has_slo = slo.ttft_ms || slo.tpot_ms || slo.e2e_ms;
@@ -200,9 +253,11 @@ std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
   w.put_latency("mean_tpot_ms", l.tpot_ns);
   w.put_itl(itl);
   w.put_latency("mean_e2el_ms", l.e2e);
-  w.put("offered_rate_per_s", offered_rate(q.arrival_ns));
+  w.put("offered_rate_per_s", offered_rate(some_failed ? offered : q.arrival_ns));
   w.put("achieved_rate_per_s", rate);
-  put_load(w, t, as_double(t.end_ns - t.start_ns));
+  put_load(w, t, as_double(whole_ns),
+           fleet.workers > 0 ? fleet.workers : std::max<std::int64_t>(1, fleet.servers));
+  put_memory(w, t.memory);
   w.put("mean_frontend_ms", q.frontend_ns.empty() ? 0 : mean_ms(q.frontend_ns));
   w.put("mean_queue_ms", mean_ms(l.queue));
   w.put("p99_queue_ms",
@@ -221,6 +276,7 @@ std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
   w.put("mean_redo_ms", mean_ms(q.redo_ns));
   w.put("mean_bubble_ms", mean_ms(q.bubble_ns));
   w.put("warmup_requests", as_double(warmup_requests));
+  put_fleet(w, q, fleet, t, s_from_ns(whole_ns));
   return std::move(w).finished();
 }
 

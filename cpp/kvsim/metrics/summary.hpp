@@ -59,8 +59,19 @@ inline constexpr std::array fields{
     SummaryField{"mean_kv_use", "", "Share of the usable KV blocks in use, mean over time."},
     SummaryField{"max_kv_use", "", "Largest share of the usable KV blocks in use."},
     SummaryField{"preemptions", "", "Preemptions, of all requests."},
+    SummaryField{"swaps", "", "Of these, preemptions whose blocks were copied to the host."},
     SummaryField{"prefix_hit_rate", "",
                  "Share of the tokens at first admission found in the cache."},
+    SummaryField{
+        "mean_token_slots", "",
+        "Share of the KV slots that hold tokens, mean over time; null without record_memory."},
+    SummaryField{"mean_reserved_slots", "", "Share that running requests will fill later."},
+    SummaryField{"mean_internal_slots", "", "Share held by running requests that never fill it."},
+    SummaryField{"mean_rounding_slots", "", "Share that the placement adds to reservations."},
+    SummaryField{"mean_external_slots", "",
+                 "Share that is free while the head of the queue does not fit."},
+    SummaryField{"mean_cached_slots", "", "Share that is free and may be found by a prefix."},
+    SummaryField{"mean_free_slots", "", "Share that is free otherwise."},
     SummaryField{"mean_frontend_ms", "ms", "Mean time from arrival to reaching the scheduler."},
     SummaryField{"mean_queue_ms", "ms", "Mean wait from there to the first step."},
     SummaryField{"p99_queue_ms", "ms", "99th percentile of that wait."},
@@ -76,6 +87,22 @@ inline constexpr std::array fields{
     SummaryField{"mean_redo_ms", "ms", "Mean time recomputing what preemptions lost."},
     SummaryField{"mean_bubble_ms", "ms", "Mean time between its batches, with batches in flight."},
     SummaryField{"warmup_requests", "requests", "First requests that the figures leave out."},
+    SummaryField{"mean_gateway_ms", "ms", "Mean time at the gateway of a fleet."},
+    SummaryField{"mean_dispatch_ms", "ms",
+                 "Mean time from there until the copy that decided was sent: hedging delay, failed "
+                 "attempts."},
+    SummaryField{"mean_network_ms", "ms", "Mean time in the network, both ways."},
+    SummaryField{"rejected", "requests", "Requests that a limit of a fleet turned away."},
+    SummaryField{"lost", "requests", "Requests that a failed server took along."},
+    SummaryField{"retries", "", "Sub-requests sent anew after a failure."},
+    SummaryField{"deadline_miss_rate", "", "Share of the completed requests after their deadline."},
+    SummaryField{"hedge_percent", "%", "Second copies, of the sub-requests."},
+    SummaryField{"extra_work_percent", "%",
+                 "Of these, second copies that no cancellation stopped."},
+    SummaryField{"hedge_win_rate", "", "Share of the second copies that answered first."},
+    SummaryField{"mean_batch", "requests", "Sub-requests in a batch of a one-shot server."},
+    SummaryField{"mean_power_mw", "mW", "Energy over the duration."},
+    SummaryField{"energy_per_request_mj", "mJ", "Energy over the completed requests."},
 };
 
 #undef KVSIM_LATENCY_FIELDS
@@ -92,10 +119,12 @@ inline constexpr std::array fields{
 }
 
 // One value a field, NaN where a run does not define it (no request with two tokens, no SLO, no
-// waterfall). The columns hold every request of the run; those of the waterfall may be empty. The
-// first `warmup_requests` by arrival are left out of what is counted by request (docs/metrics.md).
+// waterfall, no fleet). The columns hold every request of the run, of which only the completed
+// count; those of the waterfall may be empty. The first `warmup_requests` of these by arrival are
+// left out of what is counted by request (docs/metrics.md).
 [[nodiscard]] std::vector<double> summarize(const RequestColumns& requests, const RunTotals& totals,
                                             const ItlHistogram& itl, const Slo& slo,
-                                            Control control = {}, std::int64_t warmup_requests = 0);
+                                            const FleetTotals& fleet = {}, Control control = {},
+                                            std::int64_t warmup_requests = 0);
 
 }  // namespace kvsim

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "kvsim/core/error.hpp"
+#include "kvsim/metrics/counted_rows.hpp"
 
 namespace kvsim {
 namespace {
@@ -14,18 +14,8 @@ namespace {
 constexpr std::size_t batch = 5;
 constexpr std::size_t least_values = 50;
 
-std::vector<std::size_t> by_arrival(const std::vector<Ns>& arrival) {
-  std::vector<std::size_t> order(arrival.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  if (!std::is_sorted(arrival.begin(), arrival.end())) {
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return arrival[a] < arrival[b]; });
-  }
-  return order;
-}
-
 WarmupCut cut_by_mser5(const RequestColumns& q) {
-  const std::vector<std::size_t> order = by_arrival(q.arrival_ns);
+  const std::vector<std::size_t> order = rows_by_arrival(q);
   WarmupCut all;
   for (const std::vector<Ns>* end : {&q.first_token_ns, &q.finish_ns}) {
     std::vector<double> series;
@@ -38,15 +28,6 @@ WarmupCut cut_by_mser5(const RequestColumns& q) {
     all.steady = all.steady && cut.steady;
   }
   return all;
-}
-
-template <class T>
-std::vector<T> pick(const std::vector<T>& column, std::span<const std::size_t> rows) {
-  std::vector<T> out;
-  if (column.empty()) return out;
-  out.reserve(rows.size());
-  for (const std::size_t r : rows) out.push_back(column[r]);
-  return out;
 }
 
 }  // namespace
@@ -89,25 +70,9 @@ WarmupCut warmup_cut(const Warmup& rule, const RequestColumns& requests) {
   const auto n = static_cast<std::int64_t>(requests.arrival_ns.size());
   if (first->num_requests >= n) {
     bad_field("warmup.num_requests", std::to_string(first->num_requests),
-              "fewer than the run's " + std::to_string(n) + " requests");
+              "fewer than the run's " + std::to_string(n) + " requests that were completed");
   }
   return {first->num_requests, true};
-}
-
-RequestColumns without_first(const RequestColumns& q, std::int64_t cut) {
-  const std::vector<std::size_t> order = by_arrival(q.arrival_ns);
-  const auto rows = std::span<const std::size_t>(order).subspan(static_cast<std::size_t>(cut));
-  RequestColumns kept;
-  for (const auto column :
-       {&RequestColumns::arrival_ns, &RequestColumns::scheduled_ns, &RequestColumns::first_token_ns,
-        &RequestColumns::finish_ns, &RequestColumns::frontend_ns, &RequestColumns::host_ns,
-        &RequestColumns::compute_ns, &RequestColumns::hbm_ns, &RequestColumns::comm_ns,
-        &RequestColumns::preempted_ns, &RequestColumns::redo_ns, &RequestColumns::bubble_ns}) {
-    kept.*column = pick(q.*column, rows);
-  }
-  kept.prompt_tokens = pick(q.prompt_tokens, rows);
-  kept.output_tokens = pick(q.output_tokens, rows);
-  return kept;
 }
 
 }  // namespace kvsim

@@ -21,12 +21,8 @@ struct WarmupCut {
 // initial transient (again)", J. Simulation 4(4).
 WarmupCut mser5(std::span<const double> series);
 
-// The cut that a scenario's rule makes in a run's requests, which stand in any order. Fails
+// The cut that a scenario's rule makes in a run's completed requests, which stand in any order. Fails
 // (config) if it would leave nothing.
 WarmupCut warmup_cut(const Warmup& rule, const RequestColumns& requests);
-
-// The requests without the first `cut` by arrival (of equal times, by id), in order of arrival.
-// Only the columns that a summary reads.
-RequestColumns without_first(const RequestColumns& requests, std::int64_t cut);
 
 }  // namespace kvsim

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -65,6 +66,19 @@ template <class T>
 concept HasShorthand = requires {
   { T::shorthand } -> std::convertible_to<std::string_view>;
 };
+
+template <class T>
+concept HasPresets = requires(std::string_view name) {
+  { T::preset_names() } -> std::convertible_to<std::vector<std::string>>;
+  { T::preset(name) } -> std::same_as<std::optional<T>>;
+};
+
+// The preset of a name that stands for the whole struct, or under "preset" beside other members.
+template <class T>
+T read_preset(const json::Value& name, const std::string& path) {
+  const std::vector<std::string> names = T::preset_names();
+  return *T::preset(names[read_choice(name, path, names)]);
+}
 
 template <Described T>
 void read_members(const json::Object& object, const std::string& path, T& out) {
@@ -193,6 +207,23 @@ void read(const json::Value& value, const std::string& path, const FieldInfo& in
     read_variant(value, path, out);
   } else {
     static_assert(Described<T>, "a field of a type that is not supported");
+    if constexpr (HasPresets<T>) {
+      if (value.if_string() != nullptr) {
+        out = read_preset<T>(value, path);
+        return;
+      }
+      const json::Object* object = value.if_object();
+      const json::Value* preset = object == nullptr ? nullptr : object->find("preset");
+      if (preset != nullptr) {
+        out = read_preset<T>(*preset, join_path(path, "preset"));
+        json::Object rest;
+        for (const auto& [name, member] : object->members()) {
+          if (name != "preset") rest.set(name, member);
+        }
+        read_members(rest, path, out);
+        return;
+      }
+    }
     read_members(read_object(value, path, T::type_name), path, out);
   }
 }

@@ -4,7 +4,7 @@
 // clang-format off
 //   {"root": "Scenario",
 //    "structs": [{"name": "Affine", "kind": "affine" or null, "shorthand": "name" or null,
-//                 "doc": "...",
+//                 "doc": "...", "presets": {NAME: the whole struct},
 //                 "fields": [{"name": "a_ns", "type": TYPE, "unit": "ns", "default": 5000000.0,
 //                             "min": 0.0 or null, "max": null, "exclusive_min": false,
 //                             "doc": "...", "choices_from": "models" or ""}]}],
@@ -107,6 +107,12 @@ class SchemaBuilder {
     if constexpr (DescribedKind<T>) object.set("kind", T::kind);
     object.set("shorthand", json::Value());
     if constexpr (HasShorthand<T>) object.set("shorthand", T::shorthand);
+    json::Object presets;
+    if constexpr (HasPresets<T>) {
+      for (const std::string& name : T::preset_names())
+        presets.set(name, to_json(*T::preset(name)));
+    }
+    object.set("presets", std::move(presets));
     object.set("doc", T::doc);
     object.set("fields", std::move(fields));
     add(structs_, std::move(object));

@@ -64,9 +64,14 @@ std::string describe(const Value& value) {
   if (value.if_array() != nullptr) return "an array";
   if (value.if_object() != nullptr) return "an object";
   if (const std::string* string = value.if_string()) return quoted(*string);
+  if (const LongInteger* integer = value.if_long()) {
+    constexpr std::size_t most = 80;
+    return integer->digits.size() <= most ? integer->digits
+                                          : integer->digits.substr(0, most) + "...";
+  }
   if (const double* number = value.if_double()) {
     if (std::isnan(*number)) return "NaN";
-    if (std::isinf(*number)) return *number > 0 ? "infinity" : "-infinity";
+    if (std::isinf(*number)) return *number > 0 ? "Infinity" : "-Infinity";
   }
   return write(value);
 }

@@ -30,6 +30,12 @@ class Object {
   std::vector<Member> members_;
 };
 
+// An integer beyond uint64: a double, which remembers for messages how it was written.
+struct LongInteger {
+  double value;
+  std::string digits;
+};
+
 // Numbers written without fraction and exponent are int64; uint64 holds those from 2^63 to 2^64 - 1
 // only (seeds), larger ones and all others are double. 1 and 1.0 are different values.
 class Value {
@@ -41,6 +47,7 @@ class Value {
   Value(std::int32_t v) : data_(std::int64_t{v}) {}
   Value(std::uint64_t v);
   Value(double v) : data_(v) {}
+  Value(LongInteger v) : data_(std::move(v)) {}
   Value(std::string v) : data_(std::move(v)) {}
   Value(std::string_view v) : data_(std::string(v)) {}
   Value(const char* v) : data_(std::string(v)) {}
@@ -54,7 +61,11 @@ class Value {
   [[nodiscard]] const bool* if_bool() const { return std::get_if<bool>(&data_); }
   [[nodiscard]] const std::int64_t* if_int() const { return std::get_if<std::int64_t>(&data_); }
   [[nodiscard]] const std::uint64_t* if_uint() const { return std::get_if<std::uint64_t>(&data_); }
-  [[nodiscard]] const double* if_double() const { return std::get_if<double>(&data_); }
+  [[nodiscard]] const double* if_double() const {
+    const LongInteger* integer = if_long();
+    return integer != nullptr ? &integer->value : std::get_if<double>(&data_);
+  }
+  [[nodiscard]] const LongInteger* if_long() const { return std::get_if<LongInteger>(&data_); }
   [[nodiscard]] const std::string* if_string() const { return std::get_if<std::string>(&data_); }
   [[nodiscard]] const Array* if_array() const { return std::get_if<Array>(&data_); }
   [[nodiscard]] Array* if_array() { return std::get_if<Array>(&data_); }
@@ -64,8 +75,8 @@ class Value {
   friend bool operator==(const Value& a, const Value& b);  // objects: in any order of keys
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
-               Object>
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, LongInteger, std::string,
+               Array, Object>
       data_;
 };
 
@@ -75,9 +86,12 @@ inline bool Object::empty() const { return members_.empty(); }
 
 // Fails with ErrorKind::config, "SOURCE: line 3, column 7: ..." (columns count characters).
 // Rejected are duplicate keys, NaN and Infinity, numbers beyond double's range, invalid UTF-8,
-// arrays and objects nested deeper than max_depth.
+// arrays and objects nested deeper than max_depth. A host whose values are not text may write NaN,
+// Infinity and -Infinity, so that whatever reads the field refuses them by its name.
 inline constexpr int max_depth = 64;
-[[nodiscard]] Value parse(std::string_view text, std::string_view source = "JSON");
+enum class Constants : bool { refused, read };
+[[nodiscard]] Value parse(std::string_view text, std::string_view source = "JSON",
+                          Constants constants = Constants::refused);
 
 // Canonical: keys sorted by bytes, no spaces, UTF-8 as it is. The bytes are those of Python's
 //   json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

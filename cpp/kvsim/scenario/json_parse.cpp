@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <optional>
 
 #include "kvsim/core/error.hpp"
@@ -75,7 +76,8 @@ void append_utf8(std::uint32_t code, std::string& out) {
 
 class Parser {
  public:
-  Parser(std::string_view text, std::string_view source) : text_(text), source_(source) {}
+  Parser(std::string_view text, std::string_view source, Constants constants)
+      : text_(text), source_(source), constants_(constants == Constants::read) {}
 
   Value document() {
     Value value = parse_value(0);
@@ -131,6 +133,12 @@ class Parser {
       case 'n':
         return parse_word("null", Value());
       default:
+        if (constants_) {
+          constexpr double infinity = std::numeric_limits<double>::infinity();
+          if (peek() == 'N') return parse_word("NaN", std::numeric_limits<double>::quiet_NaN());
+          if (peek() == 'I') return parse_word("Infinity", infinity);
+          if (text_.substr(at_, 2) == "-I") return parse_word("-Infinity", -infinity);
+        }
         if (peek() == '-' || is_digit(peek())) return parse_number();
         wrong("a value: an object, an array, a string, a number, true, false or null");
     }
@@ -301,6 +309,7 @@ class Parser {
     if (!std::isfinite(value)) {
       fail_at(start, "the number " + std::string(text.substr(0, 40)) + " is beyond 1.8e308");
     }
+    if (integral) return LongInteger{value, std::string(text)};
     return value;
   }
 
@@ -318,13 +327,14 @@ class Parser {
 
   std::string_view text_;
   std::string_view source_;
+  bool constants_;
   std::size_t at_ = 0;
 };
 
 }  // namespace
 
-Value parse(std::string_view text, std::string_view source) {
-  return Parser(text, source).document();
+Value parse(std::string_view text, std::string_view source, Constants constants) {
+  return Parser(text, source, constants).document();
 }
 
 }  // namespace kvsim::json

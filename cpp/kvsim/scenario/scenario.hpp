@@ -14,6 +14,8 @@
 #include "kvsim/kv/eviction/policies.hpp"
 #include "kvsim/scenario/catalog_types.hpp"
 #include "kvsim/scenario/field.hpp"
+#include "kvsim/scenario/fleet_types.hpp"
+#include "kvsim/scenario/memory_types.hpp"
 #include "kvsim/scenario/warmup_types.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/step_time/models.hpp"
@@ -66,6 +68,9 @@ struct EngineSpec {
   PrefixEviction prefix_eviction = eviction_of<Lru>();
   bool enable_chunked_prefill = true;
   SchedulingPolicy scheduling_policy = SchedulingPolicy::fcfs;
+  PreemptionSpec preemption;
+  KvAllocator kv_allocator = PagedAllocator{};
+  Batching batching = ContinuousBatching{};
   std::int64_t long_prefill_token_threshold = 0;
   bool long_prefill_token_threshold_adaptive = false;
   bool scheduler_reserve_full_isl = true;
@@ -78,6 +83,10 @@ struct EngineSpec {
   double frontend_ms = 0;
   double frontend_us_per_prompt_token = 0;
   std::int64_t empty_sleep_ns = 0;
+
+  // A version of an engine as it is deployed; `{"preset": NAME, ...}` in JSON, or NAME alone.
+  static std::vector<std::string> preset_names();
+  static std::optional<EngineSpec> preset(std::string_view name);
 
   static constexpr std::string_view type_name = "Engine";
   static constexpr std::string_view doc =
@@ -124,6 +133,10 @@ struct EngineSpec {
               {.doc = "Split prompts that exceed the token budget."}),
         field("scheduling_policy", &E::scheduling_policy,
               {.doc = "Order of the waiting queue and choice of preemption victims."}),
+        field("preemption", &E::preemption,
+              {.doc = "What happens when no block is free for a running request."}),
+        field("kv_allocator", &E::kv_allocator, {.doc = "How KV memory is handed out."}),
+        field("batching", &E::batching, {.doc = "When requests join and leave a batch."}),
         field("long_prefill_token_threshold", &E::long_prefill_token_threshold,
               {.unit = "tokens",
                .min = 0,
@@ -188,6 +201,102 @@ struct Slo {
   }
 };
 
+// Servers of one kind within a fleet; what is null is the scenario's.
+struct ReplicaGroup {
+  std::int64_t count = 1;
+  double weight = 1;
+  std::optional<std::variant<std::string, GpuSpec>> gpu;
+  std::optional<std::int64_t> tensor_parallel_size;
+  std::optional<EngineSpec> engine;
+  std::optional<OneShotSpec> one_shot;
+
+  static constexpr std::string_view type_name = "ReplicaGroup";
+  static constexpr std::string_view doc = "Servers of one kind; what is null is the scenario's.";
+  static constexpr auto fields() {
+    using G = ReplicaGroup;
+    return std::tuple{
+        field("count", &G::count, {.unit = "servers", .min = 1, .max = 1e5, .doc = "How many."}),
+        field("weight", &G::weight,
+              {.min = 0, .max = 1e9, .doc = "Weight of each, for the weighted router."}),
+        field("gpu", &G::gpu, {.doc = "Another GPU.", .choices_from = "gpus"}),
+        field("tensor_parallel_size", &G::tensor_parallel_size,
+              {.unit = "GPUs", .min = 1, .max = 1024, .doc = "Another degree."}),
+        field("engine", &G::engine, {.doc = "Another engine."}),
+        field("one_shot", &G::one_shot, {.doc = "Another one-shot server."})};
+  }
+};
+
+struct FleetSpec {
+  std::int64_t num_servers = 1;
+  ServerSpec server = TokenServerSpec{};
+  std::vector<ReplicaGroup> groups;
+  RouterSpec router = routing::RoundRobinSpec{};
+  std::optional<std::int64_t> max_outstanding;
+  std::optional<std::int64_t> max_server_outstanding;
+  GatewaySpec gateway;
+  std::optional<LinkSpec> uplink;
+  std::optional<LinkSpec> downlink;
+  FanOutSpec fan_out;
+  HedgeSpec hedge = NoHedge{};
+  std::vector<OutageSpec> outages;
+  std::optional<RandomOutagesSpec> random_outages;
+  OnFailure on_failure = OnFailure::retry;
+  std::vector<double> deadlines_ms;
+  std::optional<PowerSpec> power;
+
+  static constexpr std::string_view type_name = "Fleet";
+  static constexpr std::string_view doc = "Several servers behind one gateway.";
+  static constexpr auto fields() {
+    using F = FleetSpec;
+    return std::tuple{
+        field("num_servers", &F::num_servers,
+              {.unit = "servers",
+               .min = 1,
+               .max = 1e5,
+               .doc = "Servers, all alike; with groups, their counts stand instead."}),
+        field("server", &F::server,
+              {.doc = "What serves: token-level replicas or one-shot servers."}),
+        field("groups", &F::groups, {.doc = "Servers of several kinds, in this order."}),
+        field("router", &F::router, {.doc = "Which server gets a sub-request."}),
+        field("max_outstanding", &F::max_outstanding,
+              {.unit = "requests",
+               .min = 1,
+               .max = 1e9,
+               .doc = "Admission limit: arrivals beyond it are rejected; null = none."}),
+        field("max_server_outstanding", &F::max_server_outstanding,
+              {.unit = "sub-requests",
+               .min = 1,
+               .max = 1e9,
+               .doc = "Most sub-requests waiting and running at a server: one routed to a full "
+                      "server is rejected; null = none."}),
+        field("gateway", &F::gateway, {.doc = "Batch window before the servers."}),
+        field("uplink", &F::uplink, {.doc = "Network to a server; null = no delay."}),
+        field("downlink", &F::downlink, {.doc = "Network back from a server; null = no delay."}),
+        field("fan_out", &F::fan_out, {.doc = "Parallel sub-requests of a request."}),
+        field("hedge", &F::hedge, {.doc = "Second copies of slow sub-requests."}),
+        field("outages", &F::outages, {.doc = "Failures at given times."}),
+        field("random_outages", &F::random_outages, {.doc = "Failures at random; null = none."}),
+        field("on_failure", &F::on_failure,
+              {.doc = "What becomes of a failed server's sub-requests: sent anew, or lost."}),
+        field(
+            "deadlines_ms", &F::deadlines_ms,
+            {.unit = "ms",
+             .min = 0,
+             .max = 1e9,
+             .doc = "Deadline after the arrival, by priority (the last one stands for all beyond); "
+                    "none = no deadlines."}),
+        field("power", &F::power, {.doc = "Energy; null = not computed."})};
+  }
+  [[nodiscard]] bool one_shot() const { return std::holds_alternative<OneShotSpec>(server); }
+  [[nodiscard]] std::int64_t servers() const {
+    if (groups.empty()) return num_servers;
+    std::int64_t sum = 0;
+    for (const ReplicaGroup& g : groups) sum += g.count;
+    return sum;
+  }
+  void validate(std::string_view path) const;
+};
+
 struct Scenario {
   static constexpr std::int64_t current_schema_version = 1;
   std::int64_t schema_version = current_schema_version;
@@ -198,12 +307,14 @@ struct Scenario {
   WeightDtype weight_dtype = WeightDtype::bf16;
   KvCacheDtype kv_cache_dtype = KvCacheDtype::automatic;
   EngineSpec engine;
-  StepTimeSpec step_time = Roofline{};
+  StepTimeSpec step_time = Kernels{};
   Workload workload;
+  std::optional<FleetSpec> fleet;
   Slo slo;
   Warmup warmup = NoWarmup{};
   Record record = Record::requests;
   bool record_waterfall = true;
+  RecordMemory record_memory = RecordMemory::none;
   Mode mode = Mode::leap;
   std::uint64_t seed = 0;
 
@@ -215,8 +326,8 @@ struct Scenario {
         field("schema_version", &S::schema_version,
               {.min = 1, .doc = "Version of this description."}),
         field("model", &S::model,
-              {.doc = "Catalogue name or inline model; needed by roofline step times and by a "
-                      "computed KV pool.",
+              {.doc = "Catalogue name or inline model; needed by the step times kernels and "
+                      "roofline and by a computed KV pool.",
                .choices_from = "models"}),
         field("gpu", &S::gpu,
               {.doc = "Catalogue name or inline GPU; needed like the model.",
@@ -234,6 +345,7 @@ struct Scenario {
         field("engine", &S::engine, {.doc = "The serving engine."}),
         field("step_time", &S::step_time, {.doc = "How long a step takes."}),
         field("workload", &S::workload, {.doc = "Requests and when they arrive."}),
+        field("fleet", &S::fleet, {.doc = "Several servers behind a gateway; null = one replica."}),
         field("slo", &S::slo, {.doc = "Limits that goodput counts by."}),
         field("warmup", &S::warmup, {.doc = "First requests that the summary leaves out."}),
         field(
@@ -242,12 +354,21 @@ struct Scenario {
                     "all (and a row a scheduled request, block identities)."}),
         field("record_waterfall", &S::record_waterfall,
               {.doc = "Keep where each request's time went."}),
+        field("record_memory", &S::record_memory,
+              {.doc =
+                   "Account for every slot of the KV memory: classes gives the share of each class "
+                   "over time, heatmap also a picture of the memory."}),
         field("mode", &S::mode,
               {.doc = "leap evaluates runs of decode steps lazily, step is the definition; both "
                       "give the same bits."}),
         field("seed", &S::seed, {.doc = "Seed of every random stream."})};
   }
   void validate(std::string_view path) const;
+  // Readers ask this first: fields that a newer version has would be errors of another kind.
+  static void refuse_newer(std::string_view path, std::int64_t version);
 };
+
+// A fleet's rules with the rest of its scenario (validate_fleet.cpp).
+void validate_fleet(const Scenario& scenario);
 
 }  // namespace kvsim

@@ -9,6 +9,7 @@
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/scenario/field_json.hpp"
+#include "kvsim/scenario/json.hpp"
 #include "kvsim/scenario/scenario.hpp"
 
 namespace kvsim {
@@ -89,8 +90,8 @@ void GpuSpec::validate(std::string_view path) const {
                {"link_bytes_per_s", link_bytes_per_s},
                {"pcie_bytes_per_s", pcie_bytes_per_s}});
   if (idle_w > tdp_w) {
-    bad_field(join_path(path, "idle_w"), std::to_string(idle_w),
-              "at most tdp_w = " + std::to_string(tdp_w));
+    bad_field(join_path(path, "idle_w"), json::write_double(idle_w),
+              "at most tdp_w = " + json::write_double(tdp_w));
   }
   for (const std::string& dtype : dtypes) {
     std::string allowed;
@@ -124,7 +125,7 @@ void Workload::validate(std::string_view path) const {
                     kind_of(lengths));
     }
     if (trace->rate_per_s && trace->time_scale != 1.0) {
-      bad_field(join_path(path, "arrivals.time_scale"), std::to_string(trace->time_scale),
+      bad_field(join_path(path, "arrivals.time_scale"), json::write_double(trace->time_scale),
                 "1 if rate_per_s is set, which scales the times itself");
     }
   }
@@ -139,7 +140,69 @@ void Workload::validate(std::string_view path) const {
   }
 }
 
+namespace {
+
+// What a contiguous allocator and request-level batches have no use for.
+void check_unpaged(const EngineSpec& e, std::string_view path, std::string_view what) {
+  if (e.enable_prefix_caching) {
+    bad_field(join_path(path, "enable_prefix_caching"), "true",
+              "false with " + std::string(what) + ": there are no blocks to share");
+  }
+  if (e.async_scheduling) {
+    bad_field(join_path(path, "async_scheduling"), "true", "false with " + std::string(what));
+  }
+  if (e.preemption != PreemptionSpec{}) {
+    bad_field(join_path(path, "preemption"), "an object with other values",
+              "its defaults with " + std::string(what) + ", where nobody is preempted");
+  }
+}
+
+void check_preemption(const PreemptionSpec& p, std::string_view path) {
+  const auto only_swap = [&](std::string_view name, bool set) {
+    if (set && p.mode != PreemptionMode::swap) {
+      bad_field(join_path(path, name), "a value", "its default unless mode is \"swap\"");
+    }
+  };
+  const PreemptionSpec defaults;
+  only_swap("swap_space_gib", p.swap_space_gib != defaults.swap_space_gib);
+  only_swap("swap_gb_per_s", p.swap_gb_per_s.has_value());
+  only_swap("swap_overlap", p.swap_overlap);
+  if (p.mode != PreemptionMode::none) return;
+  if (p.victim || p.max_per_request || p.max_per_s) {
+    bad_field(join_path(path, "mode"), "\"none\"",
+              "recompute or swap with a victim or a budget: without preemption there is neither");
+  }
+}
+
+}  // namespace
+
+void ContiguousAllocator::validate(std::string_view path) const {
+  if (fraction != 1.0 && reservation != Reservation::fraction) {
+    bad_field(join_path(path, "fraction"), json::write_double(fraction),
+              "1 unless reservation is \"fraction\"");
+  }
+  if (max_tokens && reservation != Reservation::max && reservation != Reservation::fraction) {
+    bad_field(join_path(path, "max_tokens"), text(*max_tokens),
+              "null unless reservation is \"max\" or \"fraction\"");
+  }
+}
+
 void EngineSpec::validate(std::string_view path) const {
+  check_preemption(preemption, join_path(path, "preemption"));
+  if (std::holds_alternative<ContiguousAllocator>(kv_allocator)) {
+    check_unpaged(*this, path, "a contiguous kv_allocator");
+    if (watermark > 0) {
+      bad_field(join_path(path, "watermark"), json::write_double(watermark),
+                "0 with a contiguous kv_allocator: nothing grows");
+    }
+  }
+  if (std::holds_alternative<StaticBatching>(batching)) {
+    check_unpaged(*this, path, "static batching");
+    if (spec_method) {
+      bad_field(join_path(path, "spec_method"), quoted(enum_name(*spec_method)),
+                "null with static batching");
+    }
+  }
   if (!enable_prefix_caching && prefix_eviction != eviction_of<Lru>()) {
     bad_field(join_path(path, "prefix_eviction"), quoted(enum_name(prefix_eviction)),
               "\"lru\", since enable_prefix_caching is false");
@@ -163,6 +226,10 @@ void EngineSpec::validate(std::string_view path) const {
     bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
               "2 or more with a draft model");
   }
+  if (max_num_batched_tokens < max_num_seqs) {
+    bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
+              "max_num_seqs = " + text(max_num_seqs) + " or more, as vLLM demands");
+  }
   if (!enable_chunked_prefill && max_model_len && max_num_batched_tokens < *max_model_len) {
     bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
               "max_model_len = " + text(*max_model_len) +
@@ -170,12 +237,43 @@ void EngineSpec::validate(std::string_view path) const {
   }
 }
 
+void Scenario::refuse_newer(std::string_view path, std::int64_t version) {
+  if (version <= current_schema_version) return;
+  bad_field(join_path(path, "schema_version"), text(version),
+            "at most " + text(current_schema_version) +
+                ", what this version of kvsim knows (a newer one wrote this)");
+}
+
 void Scenario::validate(std::string_view path) const {
-  if (schema_version > current_schema_version) {
-    bad_field(
-        join_path(path, "schema_version"), text(schema_version),
-        "at most " + text(current_schema_version) + "; the scenario was written by a newer kvsim");
+  refuse_newer(path, schema_version);
+  const bool in_flight = engine.async_scheduling || pipeline_parallel_size > 1;
+  const bool fixed = std::holds_alternative<StaticBatching>(engine.batching);
+  if (in_flight && engine.preemption != PreemptionSpec{}) {
+    bad_field(join_path(path, "engine.preemption"), "an object with other values",
+              "its defaults with batches in flight (async_scheduling, pipeline_parallel_size > 1)");
   }
+  if (pipeline_parallel_size > 1 &&
+      (fixed || std::holds_alternative<ContiguousAllocator>(engine.kv_allocator))) {
+    bad_field(join_path(path, "pipeline_parallel_size"), text(pipeline_parallel_size),
+              "1 with static batching or a contiguous kv_allocator");
+  }
+  if (record == Record::all &&
+      (fixed || std::holds_alternative<ContiguousAllocator>(engine.kv_allocator))) {
+    bad_field(join_path(path, "record"), quoted("all"),
+              "summary, requests or steps with static batching or a contiguous kv_allocator: there "
+              "are no blocks");
+  }
+  if (record_memory == RecordMemory::none) return;
+  const std::string_view got = enum_name(record_memory);
+  if (in_flight || engine.spec_method) {
+    bad_field(join_path(path, "record_memory"), quoted(got),
+              "\"none\" with batches in flight or speculative decoding");
+  }
+  if (fixed && record_memory == RecordMemory::heatmap) {
+    bad_field(join_path(path, "record_memory"), quoted(got),
+              "\"none\" or \"classes\" with static batching");
+  }
+  validate_fleet(*this);
 }
 
 }  // namespace kvsim

@@ -1,6 +1,27 @@
 #include "kvsim/scheduler/config.hpp"
 
+#include <variant>
+
 namespace kvsim {
+
+namespace {
+
+PreemptionRules preemption_rules(const EngineSpec& e) {
+  const PreemptionSpec& p = e.preemption;
+  const bool priority = e.scheduling_policy == SchedulingPolicy::priority;
+  const auto usual = priority ? PreemptionVictim::lowest_priority : PreemptionVictim::latest;
+  PreemptionRules rules;
+  rules.victim = p.victim.value_or(usual);
+  rules.reserve = p.mode == PreemptionMode::none;
+  rules.swap = p.mode == PreemptionMode::swap;
+  rules.swap_overlap = p.swap_overlap;
+  if (p.max_per_request) rules.max_per_request = *p.max_per_request;
+  if (p.max_per_s) rules.gap_ns = round_half_even(1e9 / *p.max_per_s);
+  rules.careful = rules.victim != usual || p.max_per_request || rules.gap_ns > 0;
+  return rules;
+}
+
+}  // namespace
 
 SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t pipeline_parallel_size,
                                       std::int64_t num_gpu_blocks, std::int64_t max_model_len) {
@@ -24,6 +45,13 @@ SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t pipeline
   c.chunked_prefill = e.enable_chunked_prefill;
   c.prefix_caching = e.enable_prefix_caching;
   c.eviction = e.prefix_eviction;
+  c.preemption = preemption_rules(e);
+  if (const auto* contiguous = std::get_if<ContiguousAllocator>(&e.kv_allocator)) {
+    c.contiguous = *contiguous;
+  }
+  if (const auto* batches = std::get_if<StaticBatching>(&e.batching)) {
+    c.static_window_ns = round_half_even(batches->window_ms * 1e6);
+  }
   c.async = e.async_scheduling;
   c.stages = pipeline_parallel_size;
   c.front_end = {e.frontend_ms * 1e6, e.frontend_us_per_prompt_token * 1e3};

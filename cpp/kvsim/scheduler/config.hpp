@@ -2,12 +2,27 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 
 #include "kvsim/core/time.hpp"
 #include "kvsim/scenario/scenario.hpp"
 #include "kvsim/workload/arrival_feed.hpp"
 
 namespace kvsim {
+
+// What happens when blocks run out, beyond vLLM's rules.
+struct PreemptionRules {
+  PreemptionVictim victim = PreemptionVictim::latest;
+  std::int64_t max_per_request = std::numeric_limits<std::int64_t>::max();
+  Ns gap_ns = 0;         // between two preemptions
+  bool reserve = false;  // mode none
+  bool swap = false;
+  bool swap_overlap = false;
+  bool careful = false;  // another victim than vLLM's, or a budget: the definition's business
+  std::int64_t host_blocks = 0;
+  double swap_ns_per_block = 0;
+};
 
 struct SchedulerConfig {
   std::int64_t block_size = 16;
@@ -27,6 +42,10 @@ struct SchedulerConfig {
   bool prefix_caching = false;
   bool priority = false;  // policy priority, else FCFS
   bool spec_ngram = false;
+  PreemptionRules preemption;
+  std::optional<ContiguousAllocator> contiguous;  // null: paged
+  std::optional<Ns> static_window_ns;             // set: request-level batches
+  RecordMemory record_memory = RecordMemory::none;
   PrefixEviction eviction = eviction_of<Lru>();
   std::uint64_t eviction_seed = 0;
   double attention_per_block = 0;  // see EvictionSetup

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "kvsim/scheduler/spec_law.hpp"
 #include "kvsim/scheduler/state.hpp"
@@ -25,13 +26,13 @@ class Definition {
   // Fills state.plan and state.preempted.
   void schedule() {
     s_.preempted.clear();
-    s_.carried = s_.admitted_prefill = false;
+    s_.carried = s_.admitted_prefill = s_.stalled = false;
     B_ = I_ = s_.cfg.budget;
     ++calls_;
     s_.set_threshold();
     const bool defer = must_defer();
     run_running(defer);
-    if (s_.preempted.empty()) {
+    if (s_.preempted.empty() && !s_.stalled) {
       if constexpr (Queued) {
         s_.admit_queued(B_, I_, defer);
       } else {
@@ -189,7 +190,11 @@ class Definition {
       const std::int64_t slots = std::min(q.computed + n + s_.cfg.lookahead, s_.cfg.max_model_len);
       const std::int64_t need = s_.blocks_needed(q, slots);
       if (need > s_.pool.free() && !make_room(r, need)) {
-        if (!s_.cfg.priority) break;
+        if (q.live) {
+          ++p_;  // it waits until the budget of preemptions allows one
+        } else if (!s_.cfg.priority && !s_.cfg.preemption.careful) {
+          break;
+        }
         continue;
       }
       const std::int32_t before = q.blocks;
@@ -250,11 +255,19 @@ class Definition {
     planned_ = planned;
   }
 
-  // Preempts until `need` blocks are free; false if r itself was the victim.
+  // Preempts until `need` blocks are free; false if r itself was the victim, or if there may be
+  // none now.
   bool make_room(RequestId r, std::int64_t need) {
+    const bool careful = s_.cfg.preemption.careful;
     while (need > s_.pool.free()) {
-      const RequestId victim = s_.cfg.priority ? pick_by_priority() : s_.running.back();
-      if (s_.cfg.priority) {
+      if (careful && s_.ledger->now() < s_.next_preemption_ns) {
+        s_.stalled = true;
+        return false;
+      }
+      const RequestId victim = careful           ? pick_victim()
+                               : s_.cfg.priority ? pick_by_priority()
+                                                 : s_.running.back();
+      if (careful || s_.cfg.priority) {
         take_from_running(victim);
       } else {
         s_.running.pop_back();
@@ -263,6 +276,35 @@ class Definition {
       if (victim == r) return false;
     }
     return true;
+  }
+
+  // By the chosen policy, among those that do not hold a reservation; of equals the latest. Who
+  // asks for a block is one of them.
+  [[nodiscard]] RequestId pick_victim() const {
+    RequestId worst = 0;
+    bool found = false;
+    for (const RequestId r : s_.running) {
+      if (s_.seqs[r].reserved || (found && better_kept(r, worst))) continue;
+      worst = r;
+      found = true;
+    }
+    if (!found) fail(ErrorKind::invariant, "no request can be preempted");
+    return worst;
+  }
+  // Whether rather b than a, who was admitted later, is preempted.
+  [[nodiscard]] bool better_kept(RequestId a, RequestId b) const {
+    switch (s_.cfg.preemption.victim) {
+      case PreemptionVictim::latest:
+        return false;
+      case PreemptionVictim::lowest_priority:
+        return std::pair{s_.priority_of(a), s_.ledger->arrival_ns(a)} <=
+               std::pair{s_.priority_of(b), s_.ledger->arrival_ns(b)};
+      case PreemptionVictim::least_work_lost:
+        return s_.seqs[a].computed > s_.seqs[b].computed;
+      case PreemptionVictim::longest_remaining:
+        return s_.longest(a) - s_.seqs[a].known < s_.longest(b) - s_.seqs[b].known;
+    }
+    return false;
   }
 
   // Largest (priority, arrival); among equals the first in `running`, whatever its id.

@@ -69,7 +69,7 @@ class LazyDecodes {
     Seq& q = s_.seqs[r];
     const std::int64_t c = q.known - 1 + lag_;
     wheel_.insert(s_.seqs, r, step_, step_ + (q.limit - 1 - c));
-    insert_ordered(takers_[bucket(-c)], ordered(q, r));
+    if (!q.reserved) insert_ordered(takers_[bucket(-c)], ordered(q, r));
     if constexpr (Pool::has_cache) {
       if (q.shared > ceil_div(keyed(c), block_size_) - 1) {
         insert_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
@@ -85,7 +85,7 @@ class LazyDecodes {
   void leave(RequestId r) {
     Seq& q = s_.seqs[r];
     const std::int64_t c = computed(q);
-    erase_ordered(takers_[bucket(-c)], ordered(q, r));
+    if (!q.reserved) erase_ordered(takers_[bucket(-c)], ordered(q, r));
     if constexpr (Pool::has_cache) {
       if (q.shared > 0) erase_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
     }
@@ -136,9 +136,13 @@ class LazyDecodes {
       for (const OrderedId x : who) take_block(s_.seqs[id_of(x)]);
     } else {
       s_.pool.take(static_cast<std::int64_t>(who.size()));
+      if (s_.metered) {
+        for (const OrderedId x : who) meter_block(s_.seqs[id_of(x)]);
+      }
     }
   }
   void take_block(const Seq& q) {
+    if (s_.metered) meter_block(q);
     if constexpr (Pool::has_ids) {
       s_.pool.take(1, s_.tables.at(q.table) + computed(q) / block_size_);
     } else {
@@ -184,10 +188,15 @@ class LazyDecodes {
   }
   // Tokens with a key once the next step is allocated: min(C + 1, T).
   [[nodiscard]] std::int64_t keyed(std::int64_t c) const { return c + 1 - lag_; }
+  // The block of a lazy request's next token.
+  void meter_block(Seq q) {
+    q.blocks = static_cast<std::int32_t>(computed(q) / block_size_ + 1);
+    s_.meter_blocks(q, 1);
+  }
   void write_out(Seq& q, std::int64_t c) {
     q.computed = static_cast<std::int32_t>(c);
     q.known = static_cast<std::int32_t>(c + 1 - lag_);
-    q.blocks = static_cast<std::int32_t>(ceil_div(c, block_size_));
+    if (!q.reserved) q.blocks = static_cast<std::int32_t>(ceil_div(c, block_size_));
     if (s_.cfg.prefix_caching) {
       q.published = std::max(q.published, static_cast<std::int32_t>((c - lag_) / block_size_));
     }

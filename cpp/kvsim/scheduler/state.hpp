@@ -8,6 +8,8 @@
 #include "kvsim/core/error.hpp"
 #include "kvsim/kv/block_pool.hpp"
 #include "kvsim/kv/count_pool.hpp"
+#include "kvsim/kv/eviction/policies.hpp"
+#include "kvsim/kv/region_pool.hpp"
 #include "kvsim/kv/table_store.hpp"
 #include "kvsim/scheduler/config.hpp"
 #include "kvsim/scheduler/waiting_queue.hpp"
@@ -29,13 +31,14 @@ struct Seq {
   std::int32_t drafts = 0;     // proposed, for its next step
   bool live = false;           // admitted and not finished: its `running` entry is valid
   bool chunking = false;
-  bool lazy = false;        // held by the lazy path
-  bool done = false;        // finished, with batches in flight that may still name it
-  std::uint32_t order = 0;  // admissions so far when it was admitted: its place in `running`
-  std::uint32_t table = 0;  // TableStore handle while it holds blocks
-  std::uint32_t next = 0;   // lazy path: chain of the finish wheel
-  std::int32_t shared = 0;  // leading keys that other requests have too
-  std::uint32_t kept = 0;   // leading blocks that a resumption found in the private index
+  bool lazy = false;          // held by the lazy path
+  bool done : 1 = false;      // finished, with batches in flight that may still name it
+  bool reserved : 1 = false;  // holds all that it may ever need
+  std::uint32_t order = 0;    // admissions so far when it was admitted: its place in `running`
+  std::uint32_t table = 0;    // TableStore handle while it holds blocks
+  std::uint32_t next = 0;     // lazy path: chain of the finish wheel
+  std::int32_t shared = 0;    // leading keys that other requests have too
+  std::uint32_t kept = 0;     // leading blocks that a resumption found in the private index
   std::int32_t preemptions = 0;
 };
 
@@ -94,7 +97,10 @@ struct SchedulerState {
                                          cfg.attention_per_block, &table}));
       }
     }
+    if constexpr (Pool::has_regions) pool.use_placement(cfg.contiguous->placement);
     if (cfg.batch_queue() > 1) flights.resize(seqs.size());
+    if (cfg.preemption.swap) swapped.resize(seqs.size());
+    free_host_blocks = cfg.preemption.host_blocks;
   }
 
   SchedulerConfig cfg;
@@ -109,6 +115,20 @@ struct SchedulerState {
   std::vector<RequestId> running;  // in order of admission; may hold finished ones (not live)
   std::int64_t num_running = 0;
   std::uint32_t admissions = 0;
+
+  // Memory classes (server/memory_meter.hpp), kept only if `metered`: blocks of all tables, those
+  // shared by several counted for each; slots in them that their requests will never fill.
+  bool metered = cfg.record_memory != RecordMemory::none;
+  std::int64_t table_blocks = 0;
+  std::int64_t wasted_slots = 0;
+
+  // Preemption by swapping: tokens of each request that are on the host.
+  std::vector<std::int32_t> swapped;
+  std::int64_t free_host_blocks = 0;
+  std::int64_t transfer_blocks = 0;  // to and from the host before the next step
+  // Preemption budgets.
+  Ns next_preemption_ns = 0;
+  bool stalled = false;  // in this call a request had to wait for a block
 
   // This call of schedule().
   std::vector<Entry> plan;
@@ -155,9 +175,25 @@ struct SchedulerState {
   [[nodiscard]] BlockPool::Block* table(const Seq& s) { return tables.at(s.table); }
   [[nodiscard]] const BlockPool::Block* table(const Seq& s) const { return tables.at(s.table); }
   [[nodiscard]] std::uint32_t table_capacity(const Seq& s) const {
-    const std::int64_t most = std::min<std::int64_t>(
-        static_cast<std::int64_t>(s.limit) + 2 * cfg.drafts + 1, cfg.max_model_len + 1);
+    // A reservation does not foresee a stop.
+    const std::int64_t limit = requests.stop_after.empty() ? s.limit : longest(id_of(s));
+    const std::int64_t most =
+        std::min<std::int64_t>(limit + 2 * cfg.drafts + 1, cfg.max_model_len + 1);
     return static_cast<std::uint32_t>(ceil_div(most, cfg.block_size) + 1);
+  }
+
+  [[nodiscard]] RequestId id_of(const Seq& s) const {
+    return static_cast<RequestId>(&s - seqs.data());
+  }
+  // Prompt plus max_tokens.
+  [[nodiscard]] std::int64_t longest(RequestId r) const {
+    return std::min<std::int64_t>(
+        std::int64_t{requests.prompt_tokens[r]} + requests.output_tokens[r], cfg.max_model_len);
+  }
+  // Slots that r may need at most, its drafts included. The last token is never computed.
+  [[nodiscard]] std::int64_t most_slots(RequestId r) const {
+    if (cfg.drafts == 0) return longest(r) - 1;
+    return std::min(longest(r) + 2 * cfg.drafts + 1, cfg.max_model_len);
   }
 
   // Blocks that r lacks for its first `slots` tokens. The division is rarely needed.
@@ -174,6 +210,20 @@ struct SchedulerState {
       pool.take(n);
     }
     s.blocks += static_cast<std::int32_t>(n);
+    if (metered) meter_blocks(s, n);
+  }
+
+  // n blocks came to (or, below 0, are about to leave) the table, which has s.blocks.
+  void meter_blocks(const Seq& s, std::int64_t n) {
+    if constexpr (Pool::has_regions) return;
+    table_blocks += n;
+    const std::int64_t waste = s.blocks * cfg.block_size - (s.limit - 1);
+    const bool had = (s.blocks - n) * cfg.block_size >= s.limit - 1;
+    if (n < 0) {
+      if (waste >= 0) wasted_slots -= waste;
+    } else if (waste >= 0) {
+      wasted_slots += had ? n * cfg.block_size : waste;
+    }
   }
 
   // Publishes the keys of the full blocks among the first x tokens (section 6).
@@ -234,6 +284,7 @@ struct SchedulerState {
     }
     s.blocks = s.published = static_cast<std::int32_t>(hits.size());
     s.kept = static_cast<std::uint32_t>(hits.size());
+    if (metered) meter_blocks(s, s.blocks);
   }
 
   void open_table(Seq& s) {
@@ -244,7 +295,10 @@ struct SchedulerState {
 
   // `kept`: after a preemption the request may find its own keyed blocks again.
   void free_blocks(const Seq& s, bool kept) {
-    if constexpr (Pool::has_ids) {
+    if (metered) meter_blocks(s, -std::int64_t{s.blocks});
+    if constexpr (Pool::has_regions) {
+      pool.release(id_of(s));
+    } else if constexpr (Pool::has_ids) {
       const std::int32_t shared = std::min(s.shared, s.published);
       pool.give(table(s), s.blocks, s.published, shared, kept);
       tables.release(s.table, table_capacity(s));
@@ -253,7 +307,61 @@ struct SchedulerState {
     }
   }
 
-  // Recompute preemption (section 5). The caller has taken r out of `running` or marks it so.
+  // Whether an admission that failed for want of memory goes on failing until some is freed. If
+  // only the next chunk must fit, another policy than LRU may help by evicting from the middle of
+  // the head's prefix: the blocks behind are no hits any more, so they need not be kept for it.
+  [[nodiscard]] bool memory_stays_short() const {
+    return cfg.reserve_full || cfg.eviction == eviction_of<Lru>();
+  }
+
+  // ---- swapping ----
+
+  // Copies the victim's computed tokens to the host if they fit; else they are computed anew.
+  void swap_out(RequestId r, const Seq& s) {
+    const std::int64_t blocks = ceil_div(s.computed, cfg.block_size);
+    if (blocks > free_host_blocks) {
+      ++ledger->totals.swaps_refused;
+      return;
+    }
+    ++ledger->totals.swaps;
+    swapped[r] = s.computed;
+    free_host_blocks -= blocks;
+    transfer_blocks += blocks;
+    ledger->totals.swapped_blocks += blocks;
+  }
+  // Copies back what the prefix cache (have blocks) does not hold any more; returns the tokens that
+  // are there then.
+  std::int64_t swap_in(RequestId r, std::int64_t have) {
+    const std::int64_t tokens = swapped[r];
+    const std::int64_t blocks = ceil_div(tokens, cfg.block_size);
+    swapped[r] = 0;
+    free_host_blocks += blocks;
+    if (blocks <= have) return have * cfg.block_size;
+    transfer_blocks += blocks - have;
+    ledger->totals.swapped_blocks += blocks - have;
+    return std::max(tokens, have * cfg.block_size);
+  }
+  // Lengthens a step by the transfers before it.
+  void add_transfers(Terms& terms) {
+    if (transfer_blocks == 0) return;
+    Ns extra =
+        round_half_even(static_cast<double>(transfer_blocks) * cfg.preemption.swap_ns_per_block);
+    if (cfg.preemption.swap_overlap) extra = std::max<Ns>(extra - terms.total(), 0);
+    terms.comm_ns += extra;
+    transfer_blocks = 0;
+  }
+
+  // Slots of a contiguous reservation.
+  [[nodiscard]] std::int64_t reserved_slots(RequestId r) const {
+    return cfg.contiguous->slots(requests.prompt_tokens[r], seqs[r].limit - 1, cfg.max_model_len);
+  }
+
+  // Whether r must be admitted with all that it may ever need.
+  [[nodiscard]] bool must_reserve(const Seq& s) const {
+    return cfg.preemption.reserve || s.preemptions >= cfg.preemption.max_per_request;
+  }
+
+  // Preemption (section 5). The caller has taken r out of `running` or marks it so.
   void preempt(RequestId r) {
     Seq& s = seqs[r];
     preempted.push_back({r, s.computed, 0});
@@ -262,6 +370,8 @@ struct SchedulerState {
       preempted.back().in_flight = f.stale = f.in_flight;
       f.unseen = 0;
     }
+    if (cfg.preemption.swap) swap_out(r, s);
+    next_preemption_ns = ledger->now() + cfg.preemption.gap_ns;
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching) {
         const std::int64_t from = std::max<std::int64_t>(s.shared, s.kept);
@@ -296,6 +406,27 @@ struct SchedulerState {
     s.live = false;
     --num_running;
     ledger->finished(r, s.known - s.prompt);
+  }
+
+  // One more request, in a fleet.
+  void add_row() {
+    seqs.emplace_back();
+    if (!flights.empty() || cfg.batch_queue() > 1) flights.emplace_back();
+  }
+  // Takes a request out that nobody waits for any more (vLLM's abort).
+  void drop(RequestId r) {
+    Seq& s = seqs[r];
+    if constexpr (Pool::has_cache) {
+      if (cfg.prefix_caching && s.preemptions > 0) pool.forget_private(r);
+    }
+    if (s.live) {
+      free_blocks(s, false);
+      s.live = false;
+      --num_running;
+    } else {
+      waiting.erase(r);
+    }
+    ledger->dropped(r);
   }
 
   void pass_over(RequestId r, bool over) {
@@ -345,7 +476,9 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     }
     const std::int64_t evictable = lookup(r, s);
     const auto have = static_cast<std::int64_t>(hits.size());
-    const std::int64_t h = have * cfg.block_size;
+    std::int64_t h = have * cfg.block_size;
+    const bool restores = !swapped.empty() && swapped[r] > 0;
+    if (restores) h = std::max<std::int64_t>(h, swapped[r]);
     if (defer && h < s.known - 1) return void(admission_end = Admission::deferred);
     const std::int64_t cap = std::min(B, I - D);
     std::int64_t n = s.known - h;
@@ -364,17 +497,28 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     const auto blocks_for = [&](std::int64_t tokens) {
       return std::max<std::int64_t>(ceil_div(tokens, cfg.block_size) - have, 0);
     };
-    if (cfg.reserve_full &&
+    if (cfg.reserve_full && !Pool::has_regions &&
         blocks_for(std::min<std::int64_t>(s.known, cfg.max_model_len)) > spare) {
       return void(admission_end = Admission::memory);
     }
-    const std::int64_t take = blocks_for(std::min(h + n + cfg.lookahead, cfg.max_model_len));
-    if (take > spare) return void(admission_end = Admission::memory);
+    const bool reserves = Pool::has_regions || must_reserve(s);
+    const std::int64_t take = reserves
+                                  ? blocks_for(most_slots(r))
+                                  : blocks_for(std::min(h + n + cfg.lookahead, cfg.max_model_len));
+    if constexpr (Pool::has_regions) {
+      if (!pool.place(r, reserved_slots(r), s.limit - 1)) {
+        return void(admission_end = Admission::memory);
+      }
+    } else {
+      if (take > spare) return void(admission_end = Admission::memory);
+    }
 
     waiting.pop();
     open_table(s);
     take_hits(r, s);
     append_blocks(s, take);
+    s.reserved = reserves;
+    if (restores) h = swap_in(r, have);
     s.computed = static_cast<std::int32_t>(h);
     publish(r, s, h + n);
     s.live = true;

@@ -23,6 +23,53 @@ Ledger::Ledger(const RequestTable& table, bool waterfall, bool queued, Control c
   size(redoing_);
 }
 
+void Ledger::keep_first_tokens() {
+  if (!waterfall_) return;
+  RequestColumns& c = columns;
+  for (auto* column : {&c.ttft_host_ns, &c.ttft_compute_ns, &c.ttft_hbm_ns, &c.ttft_comm_ns,
+                       &c.ttft_preempted_ns, &c.ttft_redo_ns, &c.ttft_bubble_ns}) {
+    column->resize(c.host_ns.size());
+  }
+  first_tokens_ = true;
+}
+
+// What the columns would be if the request finished now: terms that are open are closed, or a redo
+// that goes on. Batch by batch all is booked but for the time since the batch's end. Columns that
+// stay 0 are left alone.
+void Ledger::split_first_token(std::uint32_t r, const Terms& opened) {
+  RequestColumns& c = columns;
+  Terms open = opened;
+  if (queued_ || c.num_preemptions[r] != 0) {
+    const Ns since = now_ - mark_ns(r);
+    const bool redo = !queued_ && redoing_[r] != 0;
+    if (redo) open = {};
+    c.ttft_preempted_ns[r] = c.preempted_ns[r];
+    c.ttft_redo_ns[r] = c.redo_ns[r] + (redo ? since : 0);
+    c.ttft_bubble_ns[r] = c.bubble_ns[r] + (queued_ ? since : 0);
+  }
+  c.ttft_host_ns[r] = c.host_ns[r] + open.host_ns;
+  c.ttft_compute_ns[r] = c.compute_ns[r] + open.compute_ns;
+  c.ttft_hbm_ns[r] = c.hbm_ns[r] + open.hbm_ns;
+  c.ttft_comm_ns[r] = c.comm_ns[r] + open.comm_ns;
+}
+
+void Ledger::add_row() {
+  columns.arrival_ns.push_back(0);
+  columns.scheduled_ns.push_back(0);
+  columns.first_token_ns.push_back(0);
+  columns.finish_ns.push_back(0);
+  columns.output_tokens.push_back(0);
+  columns.num_preemptions.push_back(0);
+  columns.cached_tokens.push_back(0);
+  last_token_ns_.push_back(0);
+  if (!waterfall_) return;
+  for (auto* column : {&columns.host_ns, &columns.compute_ns, &columns.hbm_ns, &columns.comm_ns,
+                       &columns.preempted_ns, &columns.redo_ns, &columns.bubble_ns}) {
+    column->push_back(0);
+  }
+  redoing_.push_back(0);
+}
+
 // Time between the request's batches, and the time that its batch waited for a stage, is bubble.
 // Two of its batches (chunks of one prompt) may overlap in a pipeline: the later one counts only
 // for what lies behind the earlier one's end, its terms in proportion.

@@ -15,6 +15,9 @@ class Ledger {
  public:
   Ledger(const RequestTable& table, bool waterfall, bool queued = false, Control control = {});
 
+  // Splits TTFT too, where the waterfall is kept; no figure of a summary needs it.
+  void keep_first_tokens();
+
   // The clock: the start of a step while it is scheduled, its end while its output is processed.
   [[nodiscard]] Ns now() const { return now_; }
   void set_clock(Ns t) { now_ = t; }
@@ -47,12 +50,15 @@ class Ledger {
   // The request has all its known tokens computed and samples. `gap` counts as one ITL unless this
   // is its first token.
   void sampled_alone(std::uint32_t r, bool first) {
-    sampled_in_batch(r, first);
+    sampled_in_batch(r, first, totals.terms);
     if (waterfall_ && redoing_[r] != 0) end_redo(r);
   }
-  void sampled_in_batch(std::uint32_t r, bool first) {
+  // `open`: what the request's terms were opened with and is not closed yet, with batches in
+  // flight.
+  void sampled_in_batch(std::uint32_t r, bool first, const Terms& open = {}) {
     if (first) {
       columns.first_token_ns[r] = now_;
+      if (first_tokens_) split_first_token(r, open);
     } else {
       itl.add(now_ - last_token_ns_[r], 1);
     }
@@ -113,6 +119,11 @@ class Ledger {
   }
   void batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, bool samples);
 
+  // One more request, in a fleet.
+  void add_row();
+  // It will not be served any further.
+  void dropped(std::uint32_t r) { sojourn_ += now_ - columns.arrival_ns[r]; }
+
   // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
   // by step, is the sum of their sojourn times.
   void check_little() const;
@@ -124,6 +135,7 @@ class Ledger {
  private:
   // Time of the last change of phase. A request that has not finished uses its finish cell for it.
   Ns& mark_ns(std::uint32_t r) { return columns.finish_ns[r]; }
+  void split_first_token(std::uint32_t r, const Terms& opened);
   void open_terms(std::uint32_t r) { add_terms(r, Terms{} - totals.terms); }
   void close_terms(std::uint32_t r) { add_terms(r, totals.terms); }
   void add_terms(std::uint32_t r, const Terms& t) {
@@ -135,6 +147,7 @@ class Ledger {
 
   bool waterfall_;
   bool queued_;  // batches in flight
+  bool first_tokens_ = false;
   Ns now_ = 0;
   Int128 sojourn_ = 0;
   std::vector<Ns> last_token_ns_;

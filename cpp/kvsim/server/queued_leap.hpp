@@ -197,8 +197,9 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
   state_.carried = !state_.plan.empty();
   state_.admit_queued(left, left, false);
   const Admission end = state_.admission_end;
-  blocked_ = end == Admission::slots || end == Admission::memory ||
-             (end != Admission::empty && state_.plan.empty());
+  blocked_ = end == Admission::memory
+                 ? state_.memory_stays_short()
+                 : end == Admission::slots || (end != Admission::empty && state_.plan.empty());
   StepShape shape;
   shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy_.count();
   shape.decode_context = lazy_.context();
@@ -256,7 +257,8 @@ void QueuedReplica<Pool>::land() {
     ledger_.batch_ended(c.entry.id, landing_.start, landing_.end, landing_.terms, c.entry.samples);
     if (!c.entry.samples) continue;
     livelock_.progress();
-    ledger_.sampled_in_batch(c.entry.id, c.first);
+    // Those that decode on had their terms opened when the next batch left.
+    ledger_.sampled_in_batch(c.entry.id, c.first, c.last ? Terms{} : sums);
     if (!c.last) continue;
     ledger_.open_batches(c.entry.id, sums);
     landing_leaving_.push_back(ordered(state_.seqs[c.entry.id], c.entry.id));
@@ -285,7 +287,7 @@ void QueuedReplica<Pool>::land() {
 
 template <class Pool>
 void QueuedReplica<Pool>::leap() {
-  std::visit([this](const auto& model) { leap_with(model); }, model_);
+  std::visit([this](const auto& model) { this->leap_with(model); }, model_);
 }
 
 // Rounds in which the lazy requests, and nothing else, are launched and land.

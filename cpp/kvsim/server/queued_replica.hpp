@@ -25,7 +25,7 @@ class QueuedReplica {
  public:
   QueuedReplica(const SchedulerConfig& config, const StepTimeModel& model,
                 const RequestTable& table, Mode mode, Record record, bool waterfall,
-                Control control)
+                Control control, std::int64_t /*longest_output*/ = 1)
       : ledger_(table, waterfall, true, control),
         state_(config, table),
         definition_(state_),
@@ -44,24 +44,50 @@ class QueuedReplica {
   void run() {
     unfinished_ = state_.requests.size();
     if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
-    for (;;) {
-      poll();
-      if (leap_ && (lazy_now_ || go_lazy())) {
-        if (lazy_round()) continue;
-      }
-      if (!work() && queue_.empty()) {
-        if (unfinished_ == 0) break;
-        advance_to(feed_.next_time());
-      }
-      round();
-    }
+    serve();
     ledger_.check_little();
   }
+
+  // In a fleet: as Replica has it.
+  void open(ArrivalFeed::Finishes* finished, bool stop_at_finish) {
+    feed_.open(finished, stop_at_finish);
+  }
+  void submit() {
+    const auto r = static_cast<RequestId>(state_.seqs.size());
+    state_.add_row();
+    ledger_.add_row();
+    ++unfinished_;
+    feed_.submit(r);
+  }
+  void advance(Ns horizon) {
+    feed_.set_horizon(horizon);
+    serve();
+  }
+  [[nodiscard]] Ns next_call() const {
+    if (lazy_now_ || work() || !queue_.empty()) return now();
+    return std::max(now(), feed_.next_arrival());
+  }
+  void check_little() const { ledger_.check_little(); }
+  static constexpr bool can_abort = false;
 
   Ledger& ledger() { return ledger_; }
   StepRecorder& recorder() { return recorder_; }
 
  private:
+  void serve() {
+    while (now() < feed_.horizon()) {
+      poll();
+      if (leap_ && (lazy_now_ || go_lazy())) {
+        if (lazy_round()) continue;
+      }
+      if (!work() && queue_.empty()) {
+        if (unfinished_ == 0 || feed_.next_arrival() >= feed_.horizon()) return;
+        advance_to(feed_.next_arrival());
+      }
+      round();
+    }
+  }
+
   struct Batch {
     std::vector<Entry> entries;
     Terms terms;
@@ -88,8 +114,8 @@ class QueuedReplica {
   }
 
   void add_arrivals() {
-    while (feed_.next_time() <= now()) {
-      const Ns reached = feed_.next_time();
+    while (feed_.next_arrival() <= now()) {
+      const Ns reached = feed_.next_arrival();
       const RequestId r = feed_.pop();
       const Ns at = feed_.sent(r, reached);
       ledger_.arrived(r, at);
@@ -247,6 +273,7 @@ class QueuedReplica {
   void poll() {
     if (++polls_ + ledger_.totals.steps < next_poll_) return;
     next_poll_ = polls_ + ledger_.totals.steps + 4096;
+    control_.report(ledger_.totals.completed);
     control_.poll();
   }
 

@@ -38,7 +38,7 @@ void Replica<Pool>::go_explicit() {
 
 template <class Pool>
 void Replica<Pool>::leap() {
-  std::visit([this](const auto& model) { leap_with(model); }, model_);
+  std::visit([this](const auto& model) { this->leap_with(model); }, model_);
 }
 
 template <class Pool>
@@ -82,7 +82,8 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
   Int128 used_integral = 0;
   state_.plan.clear();
   state_.preempted.clear();
-  if (!Pool::has_ids && !record) {
+  const bool metered = meter_.on();
+  if (!Pool::has_ids && !record && !metered) {
     // The same loop on copies: nothing is written but the latencies.
     const std::vector<OrderedId>* takers = lazy_.takers_by_step();
     const std::int64_t usable = state_.pool.usable();
@@ -108,13 +109,14 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
     lazy_.advance(done);
     if constexpr (!Pool::has_ids) state_.pool.take(state_.pool.free() - free);
   }
-  while ((Pool::has_ids || record) && done < steps && !stopped) {
+  while ((Pool::has_ids || record || metered) && done < steps && !stopped) {
     const auto need = static_cast<std::int64_t>(lazy_.takers().size());
     if (need > state_.pool.free() || (head_waits && lazy_.publishes_next())) break;
     const Terms terms = decode(lazy_.context());
     if (need > 0) lazy_.take_blocks();
     if (lazy_.publishes_next()) lazy_.publish_blocks();
     const Ns dur = terms.total();
+    if (metered) meter(now, dur, lazy_.context());
     if (record) {
       if (recorder_.entries_on()) record_lazy_entries();
       recorder_.step(
@@ -161,7 +163,7 @@ void Replica<Pool>::record_lazy_entries() {
       if (!q.live) continue;
       if (q.lazy) {
         const std::int32_t c = lazy_.computed(q);
-        const bool took = c % state_.cfg.block_size == 0;
+        const bool took = !q.reserved && c % state_.cfg.block_size == 0;
         recorder_.entry({r, c, 1, 0, 0, 2, false}, state_.table(q) + c / state_.cfg.block_size,
                         took ? 1 : 0, 1);
       } else if (planned != state_.plan.end() && planned->id == r) {
@@ -197,7 +199,8 @@ bool Replica<Pool>::sparse_allowed() const {
     budget -= n;
     blocks += state_.blocks_needed(q, q.computed + n);
   }
-  if (state_.cfg.priority && blocks > state_.pool.free()) return false;
+  const bool definition = state_.cfg.priority || state_.cfg.preemption.careful;
+  if (definition && blocks > state_.pool.free()) return false;
   if (chunkers_.empty()) return true;
   std::size_t behind = 0;
   for (std::size_t i = state_.running.size(); i > 0; --i) {
@@ -282,17 +285,19 @@ bool Replica<Pool>::sparse_step() {
   if (!sparse_allowed()) return false;
   state_.plan.clear();
   state_.preempted.clear();
-  state_.carried = state_.admitted_prefill = false;
+  state_.carried = state_.admitted_prefill = state_.stalled = false;
   const std::int64_t left = run_lazy_and_chunks();
   state_.carried = !state_.plan.empty();
   if (state_.preempted.empty()) {
     state_.admit(left, left, false);
     const Admission end = state_.admission_end;
     // What this step's chunks and admissions took of the budget comes back with the next step.
-    blocked_ = end == Admission::slots || end == Admission::memory ||
-               (end != Admission::empty && state_.plan.empty());
+    blocked_ = end == Admission::memory
+                   ? state_.memory_stays_short()
+                   : end == Admission::slots || (end != Admission::empty && state_.plan.empty());
   } else {
     blocked_ = false;
+    state_.admission_end = Admission::preempted;
   }
   for (const Entry& e : state_.plan) {
     Seq& q = state_.seqs[e.id];
@@ -314,7 +319,8 @@ void Replica<Pool>::process_sparse() {
   shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy_.count();
   shape.decode_context = lazy_.context();
   for (const Entry& e : state_.plan) Definition<Pool>::add_to(shape, e, state_.seqs[e.id]);
-  const Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+  Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
+  state_.add_transfers(terms);
   if (recorder_.entries_on()) record_lazy_entries();
   record_step(shape, terms);
   count_step(shape, terms.total());

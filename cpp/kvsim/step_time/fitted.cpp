@@ -31,4 +31,14 @@ double product_ns(const Product& p, double m, const GpuSpec& gpu, double flops) 
          1e9 * high * math::pow(1 + math::pow(low, f.overlap_power), 1 / f.overlap_power);
 }
 
+double decode_rate(const GpuSpec& gpu, double bytes_per_kv_value) {
+  const double rate = decode_attention.hbm_efficiency * gpu.hbm_bytes_per_s;
+  if (bytes_per_kv_value != 1.0) return rate;
+  return std::min(rate, decode_attention.bytes_8bit_per_flop * gpu.flops_fp16);
+}
+
+double context_ns_per_flop(const GpuSpec& gpu) {
+  return 1e9 / (context_attention.flop_efficiency * gpu.flops_fp16);
+}
+
 }  // namespace kvsim::fitted

@@ -67,4 +67,9 @@ struct Product {
 // ns, for a peak of `flops` in the inputs' data type.
 [[nodiscard]] double product_ns(const Product& p, double m, const GpuSpec& gpu, double flops);
 
+// bytes/s at which decode attention reads the KV cache.
+[[nodiscard]] double decode_rate(const GpuSpec& gpu, double bytes_per_kv_value);
+// ns a FLOP of prompt attention, which takes (1 + short_tokens / context) of it.
+[[nodiscard]] double context_ns_per_flop(const GpuSpec& gpu);
+
 }  // namespace kvsim::fitted

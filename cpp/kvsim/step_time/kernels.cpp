@@ -53,18 +53,6 @@ bool calibrated(const GpuSpec& gpu) { return gpu.name == "h100-sxm" || gpu.name 
 
 }  // namespace
 
-std::string_view calibration_name(Calibration c) {
-  switch (c) {
-    case Calibration::table:
-      return "table";
-    case Calibration::fitted:
-      return "fitted";
-    case Calibration::spec_sheet:
-      break;
-  }
-  return "spec_sheet";
-}
-
 KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
     : linear_(layers_curve(c, make_parallel(p, c), p.tensor_parallel_form, measured(p, c))),
       head_(head_curve(c, measured(p, c))),
@@ -74,9 +62,6 @@ KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
   const ModelShard shard(model, c.tensor_parallel_size);
   const auto layers = static_cast<double>(model.layers);
   const bool table = measured(p, c);
-  calibration_ = table             ? Calibration::table
-                 : calibrated(gpu) ? Calibration::fitted
-                                   : Calibration::spec_sheet;
   const Host host = table ? host_with_tables : host_with_formulas;
   const double synchronous = c.async_scheduling ? 0 : synchronous_us_per_seq;
   // Every stage has a host of its own that prepares its part of the step (assumed).
@@ -87,31 +72,43 @@ KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
   const auto& decode = fitted::decode_attention;
   decode_launch_ns_ = layers * decode.launch_ns;
   decode_ns_per_seq_ = layers * decode.ns_per_head * shard.kv_heads;
-  double rate = decode.hbm_efficiency * gpu.hbm_bytes_per_s;
-  if (bytes_per_kv_value(c.kv_cache_dtype) == 1.0) {
-    rate = std::min(rate, decode.bytes_8bit_per_flop * gpu.flops_fp16);
-  }
+  const double rate = fitted::decode_rate(gpu, bytes_per_kv_value(c.kv_cache_dtype));
   const double kv_bytes =
       ModelShard::kv_bytes_per_token(model, c.tensor_parallel_size, c.kv_cache_dtype);
   kv_hbm_ns_per_token_ = kv_bytes / gpu.hbm_bytes_per_s * 1e9;
   kv_kernel_ns_per_token_ = kv_bytes / rate * 1e9;
 
-  const auto& context = fitted::context_attention;
-  chunk_launch_ns_ = layers * context.launch_ns;
+  chunk_launch_ns_ = layers * fitted::context_attention.launch_ns;
   // Two products of 2 head_dim operations each.
-  attention_ns_per_pair_ = layers * 4 * shard.heads * static_cast<double>(model.head_dim) /
-                           (context.flop_efficiency * gpu.flops_fp16) * 1e9;
+  attention_ns_per_pair_ = layers * 4 * shard.heads * static_cast<double>(model.head_dim) *
+                           fitted::context_ns_per_flop(gpu);
+  judge(p, c, table);
   warn(p, c);
+  warn_of_ranges(c);
+}
+
+void KernelTime::judge(const Kernels& p, const StepTimeContext& c, bool table) {
+  trust_.calibration = table                ? Calibration::table
+                       : calibrated(*c.gpu) ? Calibration::fitted
+                                            : Calibration::spec_sheet;
+  const bool unmeasured =
+      c.weight_dtype == WeightDtype::int4 || c.weight_dtype == WeightDtype::int8 ||
+      (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1);
+  if (unmeasured) return;
+  trust_.residuals = c.model->num_experts > 0                    ? &residuals::experts
+                     : trust_.calibration == Calibration::table  ? &residuals::table
+                     : trust_.calibration == Calibration::fitted ? &residuals::fitted
+                                                                 : &residuals::spec_sheet;
 }
 
 void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
   const std::string on = " on " + c.gpu->name;
-  if (calibration_ == Calibration::table && !table_covers(c, p.tensor_parallel_form)) {
+  if (trust_.calibration == Calibration::table && !table_covers(c, p.tensor_parallel_form)) {
     warnings_.push_back("step_time: products of " + c.model->name + " over " +
                         std::to_string(c.tensor_parallel_size) +
                         " GPUs lie outside the measured sizes (128 to 65536)" + on);
   }
-  if (calibration_ == Calibration::spec_sheet) {
+  if (trust_.calibration == Calibration::spec_sheet) {
     warnings_.push_back("step_time: " + c.gpu->name +
                         " has no measured kernels; formulas fitted to H100 and H200 are scaled by "
                         "its data sheet");
@@ -123,11 +120,40 @@ void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
   if (c.model->num_experts > 0) {
     warnings_.emplace_back("step_time: mixture of experts is a rough form");
   }
-  if (p.tensor_parallel_form == TensorParallelForm::weight_gather && c.tensor_parallel_size > 1) {
-    warnings_.emplace_back("step_time: weight_gather is a model, no engine was measured with it");
+  if (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1) {
+    warnings_.push_back("step_time: " + std::string(enum_name(p.tensor_parallel_form)) +
+                        " is a model, no engine was measured with it");
   }
-  if (calibration_ == Calibration::table && c.max_num_batched_tokens > 16384) {
-    warnings_.emplace_back("step_time: steps of more than 16384 tokens lie outside the tables");
+}
+
+// Where the operators were measured: tools/fit_step_time.py and build_step_tables.py.
+void KernelTime::warn_of_ranges(const StepTimeContext& c) {
+  const std::string outside = "step_time: extrapolated, operators were measured ";
+  if (c.max_num_batched_tokens > 16384) {
+    warnings_.push_back(outside + "up to 16384 tokens a step; the budget is " +
+                        std::to_string(c.max_num_batched_tokens));
+  }
+  if (c.longest_context > 131072) {
+    warnings_.push_back(outside + "up to contexts of 131072 tokens; the longest request has " +
+                        std::to_string(c.longest_context));
+  }
+  if (std::min(c.longest_prompt, c.max_num_batched_tokens) > 16384) {
+    warnings_.push_back(outside + "up to prompts of 16384 tokens; the longest has " +
+                        std::to_string(c.longest_prompt));
+  }
+  if (c.max_num_seqs > 512 && c.most_requests > 512) {
+    warnings_.push_back(outside + "up to 512 decodes a step; max_num_seqs is " +
+                        std::to_string(c.max_num_seqs));
+  }
+  if (c.model->head_dim != 128) {
+    warnings_.push_back(outside + "with a head_dim of 128; " + c.model->name + " has " +
+                        std::to_string(c.model->head_dim));
+  }
+  const std::int64_t t = c.tensor_parallel_size;
+  if (t != 1 && t != 2 && t != 4 && t != 8) {
+    warnings_.push_back(outside +
+                        "with all-reduces over 2, 4 and 8 GPUs; tensor_parallel_size is " +
+                        std::to_string(t));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "kvsim/step_time/curve.hpp"
 #include "kvsim/step_time/parallel.hpp"
 #include "kvsim/step_time/terms.hpp"
+#include "kvsim/step_time/trust.hpp"
 
 namespace kvsim {
 
@@ -102,10 +103,6 @@ struct Kernels {
   }
 };
 
-// What a prediction rests on.
-enum class Calibration : std::uint8_t { table, fitted, spec_sheet };
-[[nodiscard]] std::string_view calibration_name(Calibration c);
-
 class KernelTime {
  public:
   // Fails with ErrorKind::config if model or GPU is missing, does not fit the other or the fields.
@@ -129,7 +126,7 @@ class KernelTime {
   }
   [[nodiscard]] Terms step(const StepShape& s) const;
 
-  [[nodiscard]] Calibration calibration() const { return calibration_; }
+  [[nodiscard]] Trust trust() const { return trust_; }
   // What of this run lies outside of what was measured.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -138,14 +135,16 @@ class KernelTime {
                               double queries_per_seq, std::int64_t sampled,
                               const Work& chunks) const;
   [[nodiscard]] double padded(std::int64_t tokens) const;
+  void judge(const Kernels& p, const StepTimeContext& context, bool table);
   void warn(const Kernels& p, const StepTimeContext& context);
+  void warn_of_ranges(const StepTimeContext& context);
 
   WorkCurve linear_;  // all layers' products, kernels between them, collectives; transfers
   WorkCurve head_;    // output embedding and sampler, over sampled sequences
   double host_ns_;
   double host_ns_per_entry_;
   std::int64_t graph_tokens_;
-  Calibration calibration_ = Calibration::table;
+  Trust trust_;
   double decode_launch_ns_;        // all layers
   double decode_ns_per_seq_;       // all layers
   double kv_hbm_ns_per_token_;     // reading one token's KV at full bandwidth

@@ -18,4 +18,10 @@ std::vector<std::string> step_time_warnings(const StepTimeModel& model) {
   return kernels == nullptr ? std::vector<std::string>{} : kernels->warnings();
 }
 
+Trust step_time_trust(const StepTimeModel& model) {
+  if (const auto* kernels = std::get_if<KernelTime>(&model)) return kernels->trust();
+  if (const auto* roofline = std::get_if<RooflineTime>(&model)) return roofline->trust();
+  return {};
+}
+
 }  // namespace kvsim

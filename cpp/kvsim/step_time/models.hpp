@@ -14,12 +14,14 @@
 
 namespace kvsim {
 
-using StepTimeSpec = std::variant<Roofline, Kernels, Affine, Polynomial>;
-using StepTimeModel = std::variant<RooflineTime, KernelTime, AffineTime, PolynomialTime>;
+using StepTimeSpec = std::variant<Kernels, Roofline, Affine, Polynomial>;
+using StepTimeModel = std::variant<KernelTime, RooflineTime, AffineTime, PolynomialTime>;
 
 StepTimeModel make_step_time(const StepTimeSpec& spec, const StepTimeContext& context);
 
 // What of a run lies outside of what its step-time model was measured or fitted on.
 [[nodiscard]] std::vector<std::string> step_time_warnings(const StepTimeModel& model);
+
+[[nodiscard]] Trust step_time_trust(const StepTimeModel& model);
 
 }  // namespace kvsim

@@ -12,6 +12,7 @@
 #include "kvsim/scenario/field.hpp"
 #include "kvsim/step_time/context.hpp"
 #include "kvsim/step_time/terms.hpp"
+#include "kvsim/step_time/trust.hpp"
 
 namespace kvsim {
 
@@ -116,6 +117,8 @@ class RooflineTime {
   };
   [[nodiscard]] Decode decode(std::int64_t seqs) const { return affine(seqs, seqs, 1.0, seqs); }
   [[nodiscard]] Terms step(const StepShape& s) const;
+  // Residuals of runs on H100 with dense models.
+  [[nodiscard]] Trust trust() const { return trust_; }
 
  private:
   // A kernel class: time of its traffic at full bandwidth, fixed and per token, and of its
@@ -154,6 +157,7 @@ class RooflineTime {
   double comm_ns_per_token_ = 0;
   double host_ns_;
   double host_ns_per_entry_;
+  Trust trust_;
 };
 
 }  // namespace kvsim

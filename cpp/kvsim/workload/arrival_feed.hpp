@@ -50,7 +50,29 @@ class ArrivalFeed {
     refresh();
   }
 
+  // Up to when nothing arrives: the next arrival's time, or the horizon if that comes first.
   [[nodiscard]] Ns next_time() const { return next_; }
+  [[nodiscard]] Ns next_arrival() const { return arrival_; }
+
+  // A replica of a fleet gets its requests as the run goes (appended to the table, in order of
+  // time) and runs only scheduling calls before a horizon. What finishes goes to `finished`, with
+  // its time; whether that sets off other requests is the fleet's business.
+  using Finishes = std::vector<std::pair<Ns, std::uint32_t>>;
+  void open(Finishes* finished, bool stop_at_finish) {
+    finished_ = finished;
+    stop_at_finish_ = stop_at_finish;
+  }
+  void submit(std::uint32_t r) {
+    if (!front_end_.none()) return push(table_.arrival_ns[r], r);
+    known_ = std::size_t{r} + 1;
+    refresh();
+  }
+  [[nodiscard]] Ns horizon() const { return horizon_; }
+  void set_horizon(Ns t) {
+    horizon_ = t;
+    refresh();
+  }
+
   // When the request was sent that reaches the scheduler at this time.
   [[nodiscard]] Ns sent(std::uint32_t r, Ns reached) const { return reached - delay(r); }
   // The first time at which a request is sent; never without any.
@@ -58,7 +80,7 @@ class ArrivalFeed {
   // Whether arrivals are left that need no finish to set them off.
   [[nodiscard]] bool exhausted() const { return next_ == never; }
 
-  // The next arrival's id; its time is next_time().
+  // The next arrival's id; its time is next_arrival().
   std::uint32_t pop() {
     std::uint32_t r;
     if (!heap_.empty() &&
@@ -75,6 +97,11 @@ class ArrivalFeed {
   }
 
   void finished(std::uint32_t r, Ns now) {
+    if (finished_ != nullptr) {
+      finished_->emplace_back(now, r);
+      if (stop_at_finish_) set_horizon(std::min(horizon_, now));
+      return;
+    }
     if (table_.closed_loop_concurrency > 0) {
       if (next_client_ < table_.size()) {
         push(now + table_.closed_loop_think_ns, static_cast<std::uint32_t>(next_client_++));
@@ -109,8 +136,9 @@ class ArrivalFeed {
     refresh();
   }
   void refresh() {
-    next_ = cursor_ < known_ ? known_time() : never;
-    if (!heap_.empty() && heap_.front().first < next_) next_ = heap_.front().first;
+    arrival_ = cursor_ < known_ ? known_time() : never;
+    if (!heap_.empty() && heap_.front().first < arrival_) arrival_ = heap_.front().first;
+    next_ = std::min(arrival_, horizon_);
   }
 
   const RequestTable& table_;
@@ -123,7 +151,11 @@ class ArrivalFeed {
   std::size_t known_ = 0;
   bool ordered_ = true;
   std::int64_t next_client_ = 0;
+  Ns arrival_ = never;
+  Ns horizon_ = never;
   Ns next_ = never;
+  Finishes* finished_ = nullptr;
+  bool stop_at_finish_ = false;
 };
 
 }  // namespace kvsim

@@ -7,6 +7,7 @@
 #include "kvsim/core/distributions.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/philox.hpp"
+#include "kvsim/scenario/json.hpp"
 #include "kvsim/workload/source.hpp"
 
 namespace kvsim {
@@ -50,15 +51,17 @@ class Times {
     repeat_trace();
     const Ns span = times_.back();
     if (!p.rate_per_s) {
-      if (p.time_scale != 1.0) scale(p.time_scale, "workload.arrivals.time_scale");
+      if (p.time_scale != 1.0) {
+        scale(p.time_scale, "workload.arrivals.time_scale", p.time_scale);
+      }
     } else if (count_ > 1) {
       if (span == 0) {
-        bad_field("workload.arrivals.rate_per_s", std::to_string(*p.rate_per_s),
+        bad_field("workload.arrivals.rate_per_s", json::write_double(*p.rate_per_s),
                   "null: the requests of dataset " + quoted(source_.dataset_name) +
                       " all arrive at one time");
       }
       scale(static_cast<double>(count_ - 1) * 1e9 / *p.rate_per_s / static_cast<double>(span),
-            "workload.arrivals.rate_per_s");
+            "workload.arrivals.rate_per_s", *p.rate_per_s);
     }
     return std::move(times_);
   }
@@ -72,15 +75,13 @@ class Times {
     for (std::size_t i = 0; i < count_; ++i) {
       source_.control.poll(i);
       sum += gap(i);
-      times_[i] = round_half_even_checked(sum * gap_ns, "workload.arrivals.rate_per_s");
+      times_[i] = arrival(sum * gap_ns, "workload.arrivals.rate_per_s", rate_per_s);
     }
-    check_latest("workload.arrivals.rate_per_s");
     return std::move(times_);
   }
 
-  void scale(double factor, std::string_view path) {
-    for (Ns& t : times_) t = round_half_even_checked(static_cast<double>(t) * factor, path);
-    check_latest(path);
+  void scale(double factor, std::string_view path, double value) {
+    for (Ns& t : times_) t = arrival(static_cast<double>(t) * factor, path, value);
   }
 
   // The trace's times from its first row on. Repeated, it starts anew one mean gap after its end.
@@ -117,10 +118,14 @@ class Times {
     for (std::size_t i = rows; i < count_; ++i) times_[i] = times_[i - rows] + period;
   }
 
-  void check_latest(std::string_view path) const {
-    if (times_.back() <= latest_arrival_ns) return;
-    bad_field(path, "arrivals over more than 2^62 ns",
-              "values with which the last request arrives within 146 years");
+  // A time in ns that comes of the value of the field at `path`.
+  Ns arrival(double at_ns, std::string_view path, double value) const {
+    if (!(at_ns <= static_cast<double>(latest_arrival_ns))) {
+      bad_field(path, json::write_double(value),
+                "a value with which the last of " + std::to_string(count_) +
+                    " requests arrives within 146 years (2^62 ns)");
+    }
+    return round_half_even_checked(at_ns, path);
   }
 
   const WorkloadSource& source_;

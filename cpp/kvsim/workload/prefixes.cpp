@@ -126,7 +126,7 @@ void link_sessions(const Sessions& sessions, const WorkloadSource& source, std::
   source.for_each_request([&](std::int64_t r, std::uint64_t session, std::uint64_t turn) {
     const auto i = static_cast<std::size_t>(r);
     if (turn == 0) {
-      table.arrival_ns[i] = starts[session];
+      table.arrival_ns[i] = starts[static_cast<std::size_t>(session)];
       return;
     }
     const std::int64_t before =

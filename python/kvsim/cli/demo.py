@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import kvsim
+from kvsim._names import nearest
 from kvsim.cli.options import progress
 from kvsim.cli.runs import show_frontier
 
@@ -32,15 +33,34 @@ _RATE = "workload.arrivals.rate_per_s"
 
 
 def demo(
+    track: Annotated[
+        str | None,
+        typer.Argument(
+            help="A track instead: cloud_titan, edge_guardian, mobile_nomad or tiny_pioneer."
+        ),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where pictures go.")] = Path(
         "out"
     ),
     requests: Annotated[
-        int, typer.Option("--requests", metavar="N", help="Requests a point; the trace has 19366.")
-    ] = 19_366,
+        int | None,
+        typer.Option(
+            "--requests",
+            metavar="N",
+            help="Requests a point: 19366, the whole trace, or a track's own.",
+        ),
+    ] = None,
     points: Annotated[int, typer.Option("--points", metavar="N", help="Points of the curve.")] = 20,
 ) -> None:
-    """How P99 latency grows with load: Llama-3-70B on 8 H100, Azure 2023 conversations."""
+    """How P99 latency grows with load: Llama-3-70B on 8 H100, Azure 2023 conversations.
+
+    With a track: its crisis, what each remedy gives, and its picture.
+    """
+    if track is not None:
+        _track(track, out, requests)
+        return
+    requests = 19_366 if requests is None else requests
     scenario = {**SCENARIO, "workload": {**SCENARIO["workload"], "num_requests": requests}}
     print(
         "Llama-3-70B (BF16) on 8 H100 (tensor parallel), Azure 2023 conversation trace, "
@@ -69,6 +89,16 @@ def demo(
         print(file)
 
 
+def _track(name: str, out: Path, requests: int | None) -> None:
+    if name not in kvsim.tracks.TRACKS:
+        raise kvsim.ConfigError(f"track: got {name!r}{nearest(name, kvsim.tracks.TRACKS)}")
+    track = kvsim.tracks.TRACKS[name]()
+    rows = track.run(num_requests=requests)
+    print(track.table(rows))
+    for file in track.draw(rows, out):
+        print(file)
+
+
 def draw(result: kvsim.FrontierResult, runs: dict[str, kvsim.Result], folder: Path) -> list[Path]:
     """Draw everything; return the files."""
     from kvsim import plots
@@ -87,4 +117,9 @@ def draw(result: kvsim.FrontierResult, runs: dict[str, kvsim.Result], folder: Pa
         ax = plots.latency_cdf(runs, column, slo_ms=slo[column.replace("_ns", "_ms")], title=title)
         files += plots.save(ax, folder / f"cdf_{column.removesuffix('_ns')}")
     files += plots.save(plots.itl_distribution(runs, title=title), folder / "itl")
+    (calm_label, calm), (some_label, some), *_ = runs.items()
+    heading = f"P99 TTFT at {some_label}, dashed at {calm_label}"
+    ax = plots.waterfall(some, metric="ttft", percentile=99, previous=calm, title=heading)
+    files += plots.save(ax, folder / "waterfall")
+    files += plots.save(plots.memory(busy, title=title), folder / "memory")
     return files

@@ -18,7 +18,17 @@ def app() -> typer.Typer:
     """Return the application with all its commands."""
     import typer
 
-    from kvsim.cli import about, demo, runs, store, verify
+    from kvsim.cli import (
+        about,
+        demo,
+        runs,
+        sharding,
+        store,
+        validate,
+        validate_memory,
+        validate_queueing,
+        verify,
+    )
 
     application = typer.Typer(
         help="Simulate LLM serving: latency, throughput, KV memory.",
@@ -33,6 +43,7 @@ def app() -> typer.Typer:
         ("run", runs.run),
         ("sweep", runs.sweep),
         ("frontier", runs.frontier),
+        ("sharding", sharding.sharding),
         ("catalog", about.catalog),
         ("fields", about.fields),
         ("schema", about.schema),
@@ -41,6 +52,12 @@ def app() -> typer.Typer:
     ):
         application.command(name)(_guarded(command))
     application.add_typer(store.commands(_guarded), name="store")
+    checks = typer.Typer(help="Predictions against measurements and theory.", no_args_is_help=True)
+    checks.command("step-time")(_guarded(validate.step_time))
+    checks.command("memory")(_guarded(validate_memory.memory))
+    checks.command("queueing")(_guarded(validate_queueing.queueing))
+    checks.command("tail")(_guarded(validate_queueing.tail))
+    application.add_typer(checks, name="validate")
     return application
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MISSING = "-"
+# Numbers with colons between mean a range, also where one of its three is missing.
+_RANGE = re.compile(r"(?=.*:)[-+.\d:eE\s]*\d[-+.\d:eE\s]*")
 
 
 def console() -> Console:
@@ -34,12 +37,10 @@ def read_scenario(path: str, changes: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the text is no JSON object or a change is not of that form.
-    OSError
-        If the file cannot be read.
+        If the file cannot be read, the text is no JSON object or a change is not of that form.
     """
-    text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
     where = "standard input" if path == "-" else path
+    text = _read_text(path, where)
     try:
         scenario = json.loads(text)
     except json.JSONDecodeError as error:
@@ -51,6 +52,20 @@ def read_scenario(path: str, changes: Sequence[str]) -> dict[str, Any]:
         name, value = split(change, "--set")
         set_path(scenario, name, parse_value(value))
     return scenario
+
+
+def _read_text(path: str, where: str) -> str:
+    allowed = "a scenario's JSON file, or - for standard input"
+    try:
+        if path == "-":
+            return sys.stdin.read()
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"scenario: got {path!r} ({reason}); allowed: {allowed}") from None
+    except UnicodeDecodeError as error:
+        got = f"byte {error.start + 1} is not UTF-8"
+        raise ConfigError(f"{where}: {got}; allowed: {allowed}") from None
 
 
 def split(text: str, option: str) -> tuple[str, str]:
@@ -72,6 +87,8 @@ def set_path(scenario: dict[str, Any], path: str, value: Any) -> None:
         inner = node.get(part)
         if isinstance(inner, str) and part == "lengths":
             inner = {"kind": "dataset", "name": inner}
+        elif isinstance(inner, str) and part == "engine":
+            inner = {"preset": inner}
         if not isinstance(inner, dict):
             inner = {}
         # A form is named when the first of its fields is set.
@@ -111,7 +128,7 @@ def parse_values(text: str, where: str) -> list[Any]:
         if not isinstance(parsed, list):
             raise ConfigError(f"{where}: got {text!r}, which is no JSON list")
         return parsed
-    if text.count(":") == 2:
+    if text.count(":") == 2 or _RANGE.fullmatch(text):
         return _linear(text, where)
     return [parse_value(part.strip()) for part in text.split(",") if part.strip()]
 
@@ -120,7 +137,8 @@ def _linear(text: str, where: str) -> list[Any]:
     try:
         start, stop, count = (float(part) for part in text.split(":"))
     except ValueError:
-        raise ConfigError(f"{where}: got {text!r}; allowed: START:STOP:N, three numbers") from None
+        allowed = "START:STOP:N, three numbers, or a JSON list"
+        raise ConfigError(f"{where}: got {text!r}; allowed: {allowed}") from None
     if not (count >= 1 and count == int(count) and math.isfinite(start) and math.isfinite(stop)):
         raise ConfigError(f"{where}: got {text!r}; allowed: finite START:STOP:N, N from 1 on")
     if count > 10**6:

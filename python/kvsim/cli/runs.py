@@ -43,6 +43,7 @@ _SHOWN = (
     ("a request's time", ("mean_queue_ms", "mean_host_ms", "mean_compute_ms", "mean_hbm_ms",
                           "mean_comm_ms", "mean_preempted_ms", "mean_redo_ms", "mean_bubble_ms")),
 )  # fmt: skip
+_RAN = ("ok", "unstable")
 _PARTS = ("mean", "p50", "p90", "p95", "p99", "p99.9")
 _LATENCIES = (
     ("ttft", "time to first token"),
@@ -54,6 +55,7 @@ _LATENCIES = (
 
 def run(
     scenario: Scenario,
+    *,
     changes: Changes = None,
     as_json: AsJson = False,
     out: Annotated[
@@ -61,9 +63,12 @@ def run(
         typer.Option("--out", metavar="DIR", help="Write result.json, recorded tables as CSV."),
     ] = None,
     deadline: Deadline = None,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate one scenario."""
-    result = kvsim.simulate(read_scenario(scenario, changes or []), deadline_s=deadline)
+    result = kvsim.simulate(
+        read_scenario(scenario, changes or []), deadline_s=deadline, progress=progress(quiet)
+    )
     if out is not None:
         written = write(result, out)
     if as_json:
@@ -107,6 +112,10 @@ def show(result: kvsim.Result) -> None:
     out.print(
         f"KV pool {number(budget.num_gpu_blocks)} blocks, {number(budget.usable_tokens)} tokens"
     )
+    if budget.weight_bytes > 0 and budget.memory_bytes > 0:
+        shares = ", ".join(f"{name} {gb:.1f}" for name, gb in budget.parts_gb().items())
+        out.print(f"memory of a GPU (GB): {shares}")
+    out.print(_trust_line(result))
     figures = result.summary
     rows = (
         [text, *(number(figures[f"{part}_{key}_ms"]) for part in _PARTS)]
@@ -117,6 +126,13 @@ def show(result: kvsim.Result) -> None:
     for title, names in _SHOWN:
         listed = ([name, number(figures[name]), units[name]] for name in names)
         out.print(table("", [title, "", "unit"], listed))
+
+
+def _trust_line(result: kvsim.Result) -> str:
+    text = f"step times: {result.calibration}"
+    bands = {metric: result.error_band(metric) for metric in ("ttft", "tpot", "e2e")}
+    known = [f"{m.upper()} {b[0]:,.4g} to {b[1]:,.4g} ms" for m, b in bands.items() if b]
+    return text + (f"; nine of ten measured means: {', '.join(known)}" if known else "")
 
 
 def sweep(
@@ -194,6 +210,9 @@ def _show_sweep(result: kvsim.SweepResult, axes: dict[str, Any], names: list[str
         if status != "ok":
             reasons = [r for s, r in zip(result.status, result.reason, strict=True) if s == status]
             print(f"{status}: {len(reasons)}, the first: {reasons[0]}")
+    ran = [c for c, s in zip(result.calibration, result.status, strict=True) if s in _RAN]
+    if ran:
+        print(f"step times: {', '.join(dict.fromkeys(ran))}")
     for text, noted in result.warnings.items():
         print(f"note ({len(noted)} of {len(result)} points): {text}")
     if result.unfinished:

@@ -27,18 +27,62 @@ _JSON_ROWS = 4096
 @contextmanager
 def open_text(file: str) -> Iterator[TextIO]:
     """Open the file as text, decompressed if it is gzip, with damage reported as a TraceError."""
+    with (
+        _open_binary(file) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream,
+    ):
+        try:
+            yield stream
+        except _DAMAGE as error:
+            raise _damaged(error, file) from None
+        except UnicodeDecodeError as error:
+            _check_whole(file)
+            reason = f"the text is not UTF-8: {error}"
+            raise TraceError(reason, file=file, line=_undecodable_line(file)) from None
+        except TraceError:
+            # What is wrong with the text may come of damage that only the end tells.
+            _check_whole(file)
+            raise
+
+
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+def _damaged(error: Exception, file: str) -> TraceError:
+    return TraceError(f"the gzip data is damaged or cut off: {error}", file=file)
+
+
+@contextmanager
+def _open_binary(file: str) -> Iterator[Any]:
     with Path(file).open("rb") as raw:
-        zipped = raw.peek(2)[:2] == b"\x1f\x8b"
-        binary: Any = gzip.GzipFile(fileobj=raw) if zipped else raw
-        with io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream:
+        start = raw.peek(2)[:2]
+        zipped = start == b"\x1f\x8b"
+        if start and not zipped and file.endswith(".gz"):
+            raise TraceError("the name ends in .gz, but the data is not gzip's", file=file)
+        yield gzip.GzipFile(fileobj=raw) if zipped else raw
+
+
+def _check_whole(file: str) -> None:
+    """Fail if the file is gzip and damaged anywhere."""
+    with _open_binary(file) as binary:
+        if not isinstance(binary, gzip.GzipFile):
+            return
+        try:
+            while binary.read(1 << 20):
+                pass
+        except _DAMAGE as error:
+            raise _damaged(error, file) from None
+
+
+def _undecodable_line(file: str) -> int | None:
+    """Find the first line that is not UTF-8."""
+    with _open_binary(file) as binary:
+        for number, line in enumerate(binary, 1):
             try:
-                yield stream
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise TraceError(
-                    f"the gzip data is damaged or cut off: {error}", file=file
-                ) from None
-            except UnicodeDecodeError as error:
-                raise TraceError(f"the text is not UTF-8: {error}", file=file) from None
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return None
 
 
 def csv_batches(
@@ -96,6 +140,10 @@ def jsonl_line(file: str, index: int) -> int | None:
         return next((n for n, _ in itertools.islice(_lines(stream), index, None)), None)
 
 
+class _TwiceError(ValueError):
+    """A key that an object has twice, of which one value would be lost."""
+
+
 class _ConstantError(ValueError):
     """NaN or Infinity, which JSON does not have."""
 
@@ -104,8 +152,21 @@ def _no_constant(text: str) -> NoReturn:
     raise _ConstantError(f"{text} is not JSON")
 
 
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for i, key in enumerate(keys) if key in keys[:i]))
+    return made
+
+
 def _loads(text: str) -> Any:
-    return json.loads(text, parse_float=decimal.Decimal, parse_constant=_no_constant)
+    return json.loads(
+        text,
+        parse_float=decimal.Decimal,
+        parse_constant=_no_constant,
+        object_pairs_hook=_unique_keys,
+    )
 
 
 def jsonl_batches(stream: TextIO, where: Where) -> Iterator[Batch]:
@@ -130,6 +191,8 @@ def _one_line(line: str, where: Where, index: int) -> dict[str, Any]:
         row = _loads(line)
     except _ConstantError as error:
         where.fail(str(error), index)
+    except _TwiceError as error:
+        where.fail("the object has this key twice", index, str(error))
     except json.JSONDecodeError as error:
         where.fail(f"not valid JSON ({error.msg}, character {error.pos + 1})", index)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 10,000 brackets

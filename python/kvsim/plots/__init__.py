@@ -15,10 +15,15 @@ from kvsim.plots.breakdown import Tornado, WaterfallBars
 from kvsim.plots.caching import hit_rates
 from kvsim.plots.curves import SmallMultiples, SweepFrontier
 from kvsim.plots.distributions import itl_distribution, latency_cdf
+from kvsim.plots.fleet import hedging_frontier, queues, seesaw, tail
 from kvsim.plots.frontier import LatencyThroughputFrontier
 from kvsim.plots.heatmap import Heatmap
+from kvsim.plots.kv_memory import KVCacheHeatmap
+from kvsim.plots.memory import memory
+from kvsim.plots.sharding import sharding
 from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
+from kvsim.plots.waterfall import waterfall
 
 # What `SweepResult.plot` draws, by kind.
 SWEEP_PLOTS = {
@@ -32,15 +37,23 @@ SWEEP_PLOTS = {
 __all__ = [
     "SWEEP_PLOTS",
     "Heatmap",
+    "KVCacheHeatmap",
     "LatencyThroughputFrontier",
     "SmallMultiples",
     "SweepFrontier",
     "Tornado",
     "WaterfallBars",
+    "hedging_frontier",
     "hit_rates",
     "itl_distribution",
     "latency_cdf",
+    "memory",
+    "queues",
     "save",
+    "seesaw",
+    "sharding",
     "style",
+    "tail",
     "timeline",
+    "waterfall",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from kvsim._analysis import RATE, combinations, pareto, several
 from kvsim.plots.labels import axis_label, metric_label, value_label
-from kvsim.plots.style import GREY, axes, marks, milliseconds, plain_values, styled
+from kvsim.plots.style import GREY, axes, marks, plain_ticks, plain_values, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +109,7 @@ class SweepFrontier:
                 markerfacecolor="none", markeredgecolor=GREY, label="Pareto set", zorder=2,
             )  # fmt: skip
         if self.log:
-            milliseconds(ax)
+            plain_ticks(ax)
         ax.set_xlabel(metric_label(self.x))
         ax.set_ylabel(metric_label(self.metric))
         finish(ax, self.result, listed, self.title)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvsim.plots.style import axes, marks, milliseconds, styled
+from kvsim.plots.style import axes, marks, plain_ticks, styled, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,9 +58,14 @@ def latency_cdf(
     """
     ax = axes(ax)
     named = results if isinstance(results, Mapping) else {"": results}
-    for index, (label, result) in enumerate(named.items()):
+    sorted_ms = {}
+    for label, result in named.items():
         x = np.asarray(result.requests[column], dtype=np.float64) / 1e6
-        x = np.sort(x[np.isfinite(x)])
+        sorted_ms[label] = np.sort(x[np.isfinite(x)])
+    lowest = min((float(x[0]) for x in sorted_ms.values() if len(x)), default=0.0)
+    unit, per_ms = unit_of(lowest)
+    for index, (label, ms) in enumerate(sorted_ms.items()):
+        x = ms * per_ms
         share = np.arange(1, len(x) + 1) / max(len(x), 1)
         look = marks(index)
         ax.plot(
@@ -71,17 +76,18 @@ def latency_cdf(
             rank = int(np.ceil(q * len(x))) - 1
             ax.plot([x[rank]], [q], marker=look["marker"], color=look["color"], zorder=4)
     ax.set_xscale("log")
-    milliseconds(ax, "x")
+    plain_ticks(ax, "x")
     ax.set_yticks([0, 0.25, 0.5, 0.75, 0.9, 0.99], ["0", "25 %", "50 %", "75 %", "90 %", "99 %"])
     ax.set_ylim(0, 1.01)
     if slo_ms is not None:
-        ax.axvline(slo_ms, color="#000000", linewidth=1, linestyle=(0, (1, 2)))
+        ax.axvline(slo_ms * per_ms, color="#000000", linewidth=1, linestyle=(0, (1, 2)))
         ax.annotate(
-            f"objective {slo_ms:g} ms", (slo_ms, 0.015), xycoords=("data", "axes fraction"),
-            xytext=(-2, 0), textcoords="offset points", fontsize=8, rotation=90, ha="right",
+            f"objective {slo_ms * per_ms:g} {unit}", (slo_ms * per_ms, 0.015),
+            xycoords=("data", "axes fraction"), xytext=(-2, 0), textcoords="offset points",
+            fontsize=8, rotation=90, ha="right",
             va="bottom",
         )  # fmt: skip
-    ax.set_xlabel(f"{_LABELS.get(column, column)} (ms)")
+    ax.set_xlabel(f"{_LABELS.get(column, column)} ({unit})")
     ax.set_ylabel("share of requests")
     if title:
         ax.set_title(title)
@@ -115,7 +121,7 @@ def itl_distribution(
     """
     ax = axes(ax)
     named = results if isinstance(results, Mapping) else {"": results}
-    lowest = 1.0
+    lowest, longest_ms = 1.0, 0.0
     for index, (label, result) in enumerate(named.items()):
         values, share = result.itl().cdf()
         if not len(values):
@@ -123,6 +129,7 @@ def itl_distribution(
         # Above the largest gap there is nothing, so the curve ends one gap above zero.
         longer = np.concatenate([[1.0], 1 - share[:-1]])
         lowest = min(lowest, float(longer[-1]))
+        longest_ms = max(longest_ms, float(values[-1]) / 1e6)
         look = marks(index)
         ax.plot(
             values / 1e6, longer, drawstyle="steps-pre", color=look["color"],
@@ -130,7 +137,7 @@ def itl_distribution(
         )  # fmt: skip
     ax.set_xscale("log")
     ax.set_yscale("log")
-    milliseconds(ax, "x")
+    plain_ticks(ax, "x")
     for q in (0.5, 0.01, 0.001):
         if q > lowest:
             ax.axhline(q, color="#8C8C8C", linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
@@ -138,6 +145,8 @@ def itl_distribution(
                 f"P{100 * (1 - q):g}", (1, q), xycoords=("axes fraction", "data"),
                 xytext=(-2, 2), textcoords="offset points", ha="right", fontsize=8,
             )  # fmt: skip
+    if longest_ms > 0:
+        ax.set_xlim(right=1.35 * longest_ms)  # beyond the curves there is room for the names
     ax.set_ylim(lowest * 0.7, 1.3)
     ax.set_xlabel("gap between two tokens (ms)")
     ax.set_ylabel("share of gaps that are longer")

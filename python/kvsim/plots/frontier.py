@@ -9,12 +9,22 @@ import numpy as np
 
 from kvsim._frontier import FrontierResult
 from kvsim.plots.labels import metric_label
-from kvsim.plots.style import GREY, axes, marks, milliseconds, plain_values, rate, styled
+from kvsim.plots.style import (
+    GREY,
+    axes,
+    marks,
+    plain_ticks,
+    plain_values,
+    rate,
+    styled,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from kvsim._frontier import FrontierSeries
+    from kvsim._knee import Floats
 
 
 class LatencyThroughputFrontier:
@@ -77,6 +87,16 @@ class LatencyThroughputFrontier:
         for series in self.series:
             series.latency_ms(self.metric)
 
+    @property
+    def _unit(self) -> tuple[str, float]:
+        """Unit of the latency axis, and how many of it a ms is."""
+        y = np.concatenate([s.latency_ms(self.metric) for s in self.series])
+        y = y[np.isfinite(y)]
+        return unit_of(float(y.min()) if len(y) else 0.0)
+
+    def _latency(self, series: FrontierSeries) -> Floats:
+        return series.latency_ms(self.metric) * self._unit[1]
+
     def data(self) -> dict[str, Any]:
         """Return what is drawn as plain lists, for other tools to draw."""
         return {
@@ -110,24 +130,26 @@ class LatencyThroughputFrontier:
         if self.log:
             ax.set_yscale("log")
         several = len(self.series) > 1
+        unit, per_ms = self._unit
         for index, series in enumerate(self.series):
             self._draw(ax, series, index, several)
         self._limits(ax)
         self._capacities(ax)
         if self.slo_ms is not None:
-            ax.axhline(self.slo_ms, color="#000000", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+            slo = self.slo_ms * per_ms
+            ax.axhline(slo, color="#000000", linewidth=1, linestyle=(0, (1, 2)), zorder=1)
             ax.annotate(
-                f"objective {self.slo_ms:g} ms",
-                (0.005, self.slo_ms),
+                f"objective {slo:g} {unit}",
+                (0.005, slo),
                 xycoords=("axes fraction", "data"),
                 xytext=(0, 3),
                 textcoords="offset points",
                 fontsize=8,
             )
         if self.log:
-            milliseconds(ax)
+            plain_ticks(ax)
         ax.set_xlabel("achieved rate (requests/s)")
-        ax.set_ylabel(metric_label(self.metric))
+        ax.set_ylabel(metric_label(self.metric, unit))
         if self.title:
             ax.set_title(self.title)
         self._legend(ax)
@@ -136,7 +158,7 @@ class LatencyThroughputFrontier:
     def _draw(self, ax: Axes, series: FrontierSeries, index: int, several: bool) -> None:
         look = marks(index)
         colour = look["color"]
-        x, y = series.achieved_per_s, series.latency_ms(self.metric)
+        x, y = series.achieved_per_s, self._latency(series)
         shown = np.isfinite(x) & np.isfinite(y)
         ok = shown & (np.asarray(series.status) == "ok")
         hollow = shown & ~ok
@@ -144,14 +166,14 @@ class LatencyThroughputFrontier:
         label = series.label or "simulated"
         if several and knee is not None:
             share = f", {knee.load:.0%}" if knee.load is not None else ""
-            label += f" (knee {rate(knee.achieved_per_s)}/s{share})"
+            label += f" (knee at {rate(knee.offered_per_s)}/s offered{share})"
         # The line goes to the last steady point; a thin one leads on to those that never settle.
         rows = np.flatnonzero(shown)
         last = int(np.flatnonzero(ok)[-1]) if ok.any() else -1
         solid, lead = rows[rows <= last], rows[rows >= last]
         ax.plot(x[solid], y[solid], label=label, zorder=3, **look)
         ax.plot(x[lead], y[lead], color=colour, linewidth=0.8, linestyle=":", zorder=2)
-        bottom, top = series.table.interval(self.metric)
+        bottom, top = (end * self._unit[1] for end in series.table.interval(self.metric))
         band = ok & np.isfinite(bottom)
         if band.any():
             ax.fill_between(
@@ -171,7 +193,8 @@ class LatencyThroughputFrontier:
         if self.mm1 and index == 0 and (curve := series.mm1(self.metric)) is not None:
             of = f" ({series.label})" if several and not self._alike() else ""
             ax.plot(
-                *curve,
+                curve[0],
+                curve[1] * self._unit[1],
                 color=GREY,
                 linewidth=1.2,
                 linestyle=(0, (4, 1.5, 1, 1.5)),
@@ -182,20 +205,21 @@ class LatencyThroughputFrontier:
             return
         ax.plot(
             [knee.achieved_per_s],
-            [knee.latency_ms],
+            [knee.latency_ms * self._unit[1]],
             marker="*",
-            markersize=14,
-            color=colour,
-            markeredgecolor="white",
-            markeredgewidth=0.9,
+            markersize=16,
+            # Hollow, so that a point below it stays in sight.
+            markerfacecolor="none",
+            markeredgecolor=colour,
+            markeredgewidth=1.3,
             linestyle="none",
             zorder=5,
         )
         if not several:
             share = f", {knee.load:.0%} of capacity" if knee.load is not None else ""
             ax.annotate(
-                f"knee {rate(knee.achieved_per_s)}/s{share}",
-                (knee.achieved_per_s, knee.latency_ms),
+                f"knee at {rate(knee.offered_per_s)}/s offered{share}",
+                (knee.achieved_per_s, knee.latency_ms * self._unit[1]),
                 xytext=(-10, 4),
                 textcoords="offset points",
                 ha="right",
@@ -205,7 +229,7 @@ class LatencyThroughputFrontier:
 
     def _limits(self, ax: Axes) -> None:
         x = np.concatenate([s.achieved_per_s for s in self.series])
-        y = np.concatenate([s.latency_ms(self.metric) for s in self.series])
+        y = np.concatenate([self._latency(s) for s in self.series])
         capacities = [s.capacity_per_s for s in self.series if s.capacity_per_s is not None]
         right = max([*x[np.isfinite(x)], *capacities], default=1.0)
         ax.set_xlim(0, right * 1.06)
@@ -218,7 +242,7 @@ class LatencyThroughputFrontier:
             low, high = 0.7 * y.min(), 1.2 * max(y.max(), 10 * y.min())
             ax.set_ylim(low, high * (high / low) ** (room / (1 - room)))
         else:
-            steady = [s.latency_ms(self.metric)[np.asarray(s.status) == "ok"] for s in self.series]
+            steady = [self._latency(s)[np.asarray(s.status) == "ok"] for s in self.series]
             settled = np.concatenate(steady)
             settled = settled[np.isfinite(settled)]
             ax.set_ylim(0, 1.1 / (1 - room) * (settled.max() if len(settled) else y.max()))

@@ -16,8 +16,8 @@ _LATENCY = {
 }
 
 
-def metric_label(metric: str) -> str:
-    """Return a figure with its unit.
+def metric_label(metric: str, unit: str = "ms") -> str:
+    """Return a figure with its unit; of a latency, the one that it is drawn in.
 
     Examples
     --------
@@ -27,12 +27,12 @@ def metric_label(metric: str) -> str:
     units = {name: unit for name, unit, _ in summary_fields()}
     which, _, rest = metric.removesuffix("_ms").partition("_")
     if metric.endswith("_ms") and rest in _LATENCY:
-        return f"{which.upper() if which.startswith('p') else which} {_LATENCY[rest]} (ms)"
-    unit = f" ({units[metric]})" if units.get(metric) else ""
+        return f"{which.upper() if which.startswith('p') else which} {_LATENCY[rest]} ({unit})"
+    of = f" ({units[metric]})" if units.get(metric) else ""
     name = metric
     for ending in ("_ms", "_per_s", "_s"):
         name = name.removesuffix(ending)
-    return name.replace("_", " ") + unit
+    return name.replace("_", " ") + of
 
 
 def axis_label(path: str) -> str:

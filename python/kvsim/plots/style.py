@@ -142,7 +142,18 @@ def figure_of(ax: Axes) -> Figure:
     return figure
 
 
-def milliseconds(ax: Axes, which: str = "y") -> None:
+def unit_of(lowest_ms: float) -> tuple[str, float]:
+    """Return the unit in which a reader wants times from `lowest_ms` on, and how many it is a ms.
+
+    Examples
+    --------
+    >>> unit_of(20.0), unit_of(4800.0)
+    (('ms', 1.0), ('s', 0.001))
+    """
+    return ("s", 1e-3) if lowest_ms >= 1000 else ("ms", 1.0)
+
+
+def plain_ticks(ax: Axes, which: str = "y") -> None:
     """Label a log axis with plain numbers (20, 500, 10 000) rather than powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -1,11 +1,24 @@
-"""Predictions against measurements of real engines."""
+"""Predictions against measurements of real engines; `kvsim validate` prints them.
 
-from kvsim.validate.step_time import (
-    RequestScore,
-    RowScore,
-    StepTimeScore,
-    score_requests,
-    score_rows,
-)
+Examples
+--------
+>>> score_requests().num_requests
+300
+"""
 
-__all__ = ["RequestScore", "RowScore", "StepTimeScore", "score_requests", "score_rows"]
+from kvsim.validate.operators import OperatorScore, score_operators
+from kvsim.validate.packaged import PackagedScore, score_packaged
+from kvsim.validate.requests import RequestScore, score_requests
+from kvsim.validate.rows import RowScore, StepTimeScore, score_rows
+
+__all__ = [
+    "OperatorScore",
+    "PackagedScore",
+    "RequestScore",
+    "RowScore",
+    "StepTimeScore",
+    "score_operators",
+    "score_packaged",
+    "score_requests",
+    "score_rows",
+]

@@ -10,27 +10,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kvsim import catalog
 from kvsim._names import nearest
 from kvsim.errors import ConfigError
 
-GPUS = {"h100_sxm": "h100-sxm", "h200_sxm": "h200", "rtxpro6000": "rtx-pro-6000"}
+# Names that measurements have for GPUs, beside the catalogue's own.
+GPUS = {"h100": "h100-sxm", "h10080gb": "h100-sxm", "h200sxm": "h200", "b200sxm": "b200"}
 DTYPES = {"fp8": "fp8", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
 KV_DTYPES = {"bfloat16": "bf16", "float16": "fp16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
 ALIASES = {
     "range_ratio": "length_range_ratio",
+    "len_range_ratio": "length_range_ratio",
+    "range": "length_range_ratio",
     "random_range_ratio": "length_range_ratio",
     "length_range": "length_range_ratio",
     "length_ratio": "length_range_ratio",
     "async": "async_scheduling",
     "async_sched": "async_scheduling",
+    "asynchronous": "async_scheduling",
+    "asynchronous_scheduling": "async_scheduling",
     "kv_cache": "kv_cache_dtype",
     "kv_dtype": "kv_cache_dtype",
+    "prefix_cache": "enable_prefix_caching",
+    "max_seqs": "max_num_seqs",
+    "budget": "max_num_batched_tokens",
+    "max_tokens_per_step": "max_num_batched_tokens",
     "prefix_caching": "enable_prefix_caching",
     "token_budget": "max_num_batched_tokens",
     "max_batched_tokens": "max_num_batched_tokens",
     "prompts_per_unit_of_concurrency": "prompts_per_concurrency",
     "num_prompts_per_concurrency": "prompts_per_concurrency",
     "prompts_per_conc": "prompts_per_concurrency",
+    "prompts_per_client": "prompts_per_concurrency",
+    "num_prompts_per_client": "prompts_per_concurrency",
+    "requests_per_concurrency": "prompts_per_concurrency",
 }
 # What a file may say of itself; only text, so no condition is missed.
 TEXTS = (
@@ -100,7 +113,9 @@ def model_name(name: str) -> str:
     ('llama-3.1-70b', 'qwen3-30b-a3b')
     """
     short = name.rpartition("/")[2].lower()
-    return re.sub(r"(-instruct|-it|-chat|-hf|-fp8|-\d{4})+$", "", short)
+    short = re.sub(r"(-instruct|-it|-chat|-hf|-fp8|-fp8-dynamic|-\d{4})+$", "", short)
+    bare = short.removeprefix("meta-")
+    return bare if bare in catalog.models() else short
 
 
 def gpu_name(name: str) -> str:
@@ -108,10 +123,16 @@ def gpu_name(name: str) -> str:
 
     Examples
     --------
-    >>> gpu_name("h100_sxm"), gpu_name("RTXPRO6000"), gpu_name("h200")
-    ('h100-sxm', 'rtx-pro-6000', 'h200')
+    >>> gpu_name("h100_sxm"), gpu_name("RTXPRO6000"), gpu_name("h200_sxm"), gpu_name("RTX4090")
+    ('h100-sxm', 'rtx-pro-6000', 'h200', 'rtx-4090')
     """
-    return GPUS.get(name.lower(), name.lower().replace("_", "-"))
+    letters = _letters(name).removeprefix("nvidia")
+    known = {_letters(known): known for known in catalog.gpus()}
+    return known.get(letters) or GPUS.get(letters) or name
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def read_conditions(path: str | Path | None) -> Conditions:
@@ -135,7 +156,8 @@ def read_conditions(path: str | Path | None) -> Conditions:
     known = list(Conditions.__dataclass_fields__)
     values: dict[str, Any] = {}
     for key, value in document.items():
-        name = ALIASES.get(key, key)
+        name = re.sub(r"[\s-]+", "_", key.strip().lower())
+        name = ALIASES.get(name, name)
         if name in TEXTS and isinstance(value, str):
             continue
         if name not in known:
@@ -157,7 +179,7 @@ def _checked(where: str, name: str, value: Any) -> Any:
         if not good or pair[0] > pair[1]:
             raise ConfigError(f"{where}: got {value!r}; allowed: a share of 1, or [low, high]")
         return (float(pair[0]), float(pair[1]))
-    if name in ("max_num_seqs", "num_gpu_blocks") and value is None:
+    if name in ("max_num_seqs", "num_gpu_blocks") and value in (None, "concurrency"):
         return None
     if name in ("max_num_seqs", "num_gpu_blocks"):
         default = 1

@@ -93,7 +93,7 @@ TEST(warmup, the_summary_of_what_is_left_is_that_of_a_run_without_the_first) {
   };
   kvsim::Slo slo;
   slo.ttft_ms = .25;
-  const auto cut = kvsim::summarize(all, totals(all, 10'000'000), {}, slo, {}, 2);
+  const auto cut = kvsim::summarize(all, totals(all, 10'000'000), {}, slo, {}, {}, 2);
   const auto alone = kvsim::summarize(late, totals(late, 30'000'000), {}, slo);
   for (std::size_t f = 0; f < cut.size(); ++f) {
     if (kvsim::summary_fields()[f].name == "warmup_requests") {

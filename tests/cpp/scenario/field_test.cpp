@@ -227,7 +227,7 @@ TEST(field, numbers_out_of_range) {
     json::Object object;
     object.set("rate_per_s", value);
     CHECK_THROWS_KIND(kvsim::from_json<Everything>(object), config,
-                      value != value ? "rate_per_s: got NaN" : "rate_per_s: got infinity");
+                      value != value ? "rate_per_s: got NaN" : "rate_per_s: got Infinity");
     object = {};
     object.set("seed", value);
     CHECK_THROWS_KIND(kvsim::from_json<Everything>(object), config, "seed: got ");
@@ -279,7 +279,7 @@ TEST(field, schema_describes_all) {
   CHECK_EQ(json::write(json::get(schema, "structs.0")),
            R"({"doc":"A constant.","fields":[{"choices_from":"","default":1.5,"doc":"The value.",)"
            R"("exclusive_min":false,"max":null,"min":0.0,"name":"value","type":{"type":"double"},)"
-           R"("unit":"ms"}],"kind":"fixed","name":"Fixed","shorthand":"value"})");
+           R"("unit":"ms"}],"kind":"fixed","name":"Fixed","presets":{},"shorthand":"value"})");
   const auto type = [&](int i) {
     return json::write(json::get(schema, "structs.4.fields." + std::to_string(i) + ".type"));
   };

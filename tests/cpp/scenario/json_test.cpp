@@ -207,10 +207,30 @@ TEST(json, paths_set_values) {
   CHECK_EQ(json::write(nothing), R"({"x":{"y":1}})");
 }
 
+TEST(json, hosts_may_write_nan_and_infinities) {
+  const auto read = [](const char* text) { return json::parse(text, "x", json::Constants::read); };
+  CHECK_EQ(json::describe(read("NaN")), "NaN");
+  CHECK_EQ(json::describe((*read("[1,Infinity]").if_array())[1]), "Infinity");
+  CHECK_EQ(json::describe(read("-Infinity")), "-Infinity");
+  CHECK_EQ(json::describe(read("-1")), "-1");
+  for (const char* text : {"Nan", "Inf", "-Infinite", "+Infinity"}) {
+    CHECK_THROWS_WITH(read(text), kvsim::Error, "x: line 1");
+  }
+}
+
+TEST(json, integers_of_any_length_are_doubles_that_remember_their_digits) {
+  const auto value = json::parse("-100000000000000000000");
+  CHECK_EQ(*value.if_double(), -1e20);
+  CHECK_EQ(json::describe(value), "-100000000000000000000");
+  CHECK_EQ(json::write(value), "-1e+20");
+}
+
 TEST(json, values_describe_themselves) {
   CHECK_EQ(json::describe(Value()), "null");
   CHECK_EQ(json::describe(Value(8.5)), "8.5");
   CHECK_EQ(json::describe(Value(std::nan(""))), "NaN");
+  CHECK_EQ(json::describe(json::parse("18446744073709551616")), "18446744073709551616");
+  CHECK_EQ(json::describe(json::parse("1e+30")), "1e+30");
   CHECK_EQ(json::describe(Value("abc")), "\"abc\"");
   CHECK_EQ(json::describe(Value(json::Array{})), "an array");
   CHECK_EQ(json::describe(Value(json::Object{})), "an object");

@@ -84,6 +84,6 @@ TEST(validate, whole_prompts_must_fit_a_step) {
 TEST(validate, a_newer_schema_is_refused) {
   CHECK_THROWS_WITH(
       parse("{\"schema_version\": 2, \"workload\": {\"num_requests\": 1}}"), Error,
-      "schema_version: got 2; allowed: at most 1; the scenario was written by a newer "
-      "kvsim");
+      "schema_version: got 2; allowed: at most 1, what this version of kvsim knows (a newer one "
+      "wrote this)");
 }

@@ -39,4 +39,19 @@ TEST(cancel, a_flag_that_is_not_raised_changes_nothing) {
   CHECK_EQ(first_difference(watched, alone), "");
 }
 
+TEST(cancel, whoever_watches_sees_how_many_requests_have_finished) {
+  for (const bool async : {false, true}) {
+    for (const Mode mode : {Mode::step, Mode::leap}) {
+      ReplicaCase c = long_case();
+      c.engine.async_scheduling = async;
+      volatile std::int64_t completed = 0;
+      const Outcome run =
+          run_replica(c, Pool::count, mode, Record::summary, {.completed = &completed});
+      CHECK(!run.error);
+      CHECK(completed > 0);  // as of the last poll
+      CHECK(completed <= run.totals.completed);
+    }
+  }
+}
+
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <variant>
 
 #include "check.hpp"
 #include "scheduler/reference_scheduler.hpp"
@@ -66,6 +67,44 @@ TEST(differential, leap_equals_step) {
   CHECK(visited.preemptions > 1000);
   CHECK(visited.hit_tokens > 10'000);
   CHECK(visited.livelocks < 40);
+}
+
+// Eviction policies, victims, budgets, swapping, reservations: leap is step there too, the laws
+// hold, and the classes of the memory add up (a run checks that at its end).
+TEST(differential, leap_equals_step_whatever_the_memory_policies) {
+  Visited visited;
+  for (std::uint64_t seed = 0; seed < 700; ++seed) {
+    const ReplicaCase c = random_case(seed, Flavour::memory);
+    const bool paged = !std::holds_alternative<kvsim::ContiguousAllocator>(c.engine.kv_allocator);
+    const Record rows = paged ? Record::all : Record::steps;
+    const Outcome step = run_replica(c, Pool::blocks, Mode::step, rows);
+    const Outcome leap = run_replica(c, Pool::blocks, Mode::leap, rows);
+    visited.note(leap);
+    expect_no_difference(first_difference(step, leap), "leap and step", seed, c);
+    if (!step.error) expect_no_difference(heatmap_difference(step, leap), "heatmap", seed, c);
+    const Outcome brief = run_replica(c, Pool::blocks, Mode::leap, Record::requests);
+    expect_no_difference(first_difference(step, brief), "leap without rows and step", seed, c);
+    if (paged && !c.engine.enable_prefix_caching) {
+      const Outcome counted = run_replica(c, Pool::count, Mode::leap, Record::steps);
+      expect_no_difference(first_difference(step, counted), "counted blocks and step", seed, c);
+    }
+    if (step.error) {
+      if (*step.error != kvsim::ErrorKind::livelock) {
+        expect_no_difference(step.message, "error", seed, c);
+      }
+      continue;
+    }
+    expect_no_difference(broken_law(c, step), "law", seed, c);
+    const std::int64_t most = c.engine.preemption.max_per_request.value_or(1 << 30);
+    for (const std::int32_t n : step.requests.num_preemptions) CHECK(n <= most);
+    if (c.engine.preemption.mode == kvsim::PreemptionMode::none) {
+      CHECK_EQ(step.totals.preemptions, 0);
+    }
+  }
+  CHECK(visited.lazy_steps * 4 > visited.steps);
+  CHECK(visited.preemptions > 1000);
+  CHECK(visited.hit_tokens > 10'000);
+  CHECK(visited.livelocks < 70);
 }
 
 TEST(differential, speculation_is_the_same_in_both_modes) {

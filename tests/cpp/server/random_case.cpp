@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <variant>
 #include <vector>
 
 #include "random.hpp"
@@ -52,6 +53,52 @@ kvsim::EngineSpec random_engine(Random& random, Flavour flavour) {
     if (random.chance(30)) e.empty_sleep_ns = random.between(1, 2000);
   }
   return e;
+}
+
+void add_preemption(ReplicaCase& c, Random& random) {
+  kvsim::PreemptionSpec& p = c.engine.preemption;
+  p.mode = random.pick<kvsim::PreemptionMode>(
+      {kvsim::PreemptionMode::recompute, kvsim::PreemptionMode::recompute,
+       kvsim::PreemptionMode::swap, kvsim::PreemptionMode::none});
+  if (p.mode == kvsim::PreemptionMode::swap) {
+    c.host_blocks = random.between(1, 60);
+    c.swap_ns_per_block = static_cast<double>(random.between(0, 500));
+    p.swap_overlap = random.chance(50);
+  }
+  if (p.mode == kvsim::PreemptionMode::none) return;
+  if (random.chance(60)) {
+    p.victim = random.pick<kvsim::PreemptionVictim>(
+        {kvsim::PreemptionVictim::latest, kvsim::PreemptionVictim::lowest_priority,
+         kvsim::PreemptionVictim::least_work_lost, kvsim::PreemptionVictim::longest_remaining});
+  }
+  if (random.chance(40)) p.max_per_request = random.between(0, 4);
+  if (random.chance(30)) p.max_per_s = 1e9 / static_cast<double>(random.between(1, 20'000));
+}
+
+void add_memory(ReplicaCase& c, Random& random) {
+  kvsim::EngineSpec& e = c.engine;
+  if (random.chance(70)) {
+    c.record_memory =
+        random.chance(50) ? kvsim::RecordMemory::heatmap : kvsim::RecordMemory::classes;
+  }
+  if (e.enable_prefix_caching) {
+    const auto& names = kvsim::EnumNames<kvsim::PrefixEviction>::values;
+    const auto last = static_cast<std::int64_t>(names.size()) - 1;
+    e.prefix_eviction = names[static_cast<std::size_t>(random.between(0, last))].first;
+  }
+  if (e.enable_prefix_caching || random.chance(60)) return add_preemption(c, random);
+  kvsim::ContiguousAllocator a;
+  a.reservation =
+      random.pick<kvsim::Reservation>({kvsim::Reservation::max, kvsim::Reservation::pow2,
+                                       kvsim::Reservation::oracle, kvsim::Reservation::fraction});
+  a.fraction = static_cast<double>(random.between(0, 10)) / 10;
+  a.placement =
+      kvsim::EnumNames<kvsim::Placement>::values[static_cast<std::size_t>(random.between(0, 2))]
+          .first;
+  e.kv_allocator = a;
+  e.watermark = 0;
+  // A power of two that holds the longest request.
+  e.num_gpu_blocks = 1 + 2 * *e.num_gpu_blocks;
 }
 
 // Requests in groups, each with a common prefix that may reach into the outputs.
@@ -157,6 +204,7 @@ ReplicaCase random_case(std::uint64_t seed, Flavour flavour) {
     if (c.engine.async_scheduling && random.chance(50)) c.pipeline_parallel_size = 1;
   }
   if (random.chance(20)) hide_stops(c, random);
+  if (flavour == Flavour::memory) add_memory(c, random);
   return c;
 }
 
@@ -188,6 +236,13 @@ std::string describe(const ReplicaCase& c) {
   say("stops", c.requests.stop_after.empty() ? 0 : 1);
   say("frontend_ns", static_cast<std::int64_t>(e.frontend_ms * 1e6));
   say("closed_loop", c.requests.closed_loop_concurrency);
+  say("eviction", static_cast<std::int64_t>(e.prefix_eviction));
+  say("mode", static_cast<std::int64_t>(e.preemption.mode));
+  say("victim", e.preemption.victim ? static_cast<std::int64_t>(*e.preemption.victim) : -1);
+  say("max_per_request", e.preemption.max_per_request.value_or(-1));
+  say("max_per_s", static_cast<std::int64_t>(e.preemption.max_per_s.value_or(-1)));
+  say("contiguous", std::holds_alternative<kvsim::ContiguousAllocator>(e.kv_allocator) ? 1 : 0);
+  say("record_memory", static_cast<std::int64_t>(c.record_memory));
   say("sessions", c.requests.successor.empty() ? 0 : 1);
   return text;
 }

@@ -9,7 +9,8 @@
 
 namespace kvsim_test {
 
-enum class Flavour { plain, speculation, batches_in_flight };
+// memory: what vLLM does not have, eviction policies, preemption, contiguous allocators.
+enum class Flavour { plain, speculation, batches_in_flight, memory };
 
 ReplicaCase random_case(std::uint64_t seed, Flavour flavour);
 

@@ -9,6 +9,7 @@
 #include "kvsim/scheduler/config.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
+#include "kvsim/server/static_replica.hpp"
 
 namespace kvsim_test {
 namespace {
@@ -24,6 +25,7 @@ Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mod
   std::optional<Replica> replica;
   try {
     replica.emplace(config, model, c.requests, mode, record, true, control);
+    replica->ledger().keep_first_tokens();
     replica->run();
   } catch (const kvsim::Error& e) {
     out.error = e.kind();
@@ -34,6 +36,7 @@ Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mod
   out.requests = replica->ledger().columns;
   out.steps = replica->recorder().steps;
   out.entries = replica->recorder().entries;
+  if constexpr (requires { replica->heatmap(); }) out.heatmap = replica->heatmap();
   out.itl = replica->ledger().itl.distinct();
   return out;
 }
@@ -85,7 +88,14 @@ void compare_waterfalls(Comparison& c, const kvsim::RequestColumns& a,
       .column("comm_ns", a.comm_ns, b.comm_ns)
       .column("preempted_ns", a.preempted_ns, b.preempted_ns)
       .column("redo_ns", a.redo_ns, b.redo_ns)
-      .column("bubble_ns", a.bubble_ns, b.bubble_ns);
+      .column("bubble_ns", a.bubble_ns, b.bubble_ns)
+      .column("ttft_host_ns", a.ttft_host_ns, b.ttft_host_ns)
+      .column("ttft_compute_ns", a.ttft_compute_ns, b.ttft_compute_ns)
+      .column("ttft_hbm_ns", a.ttft_hbm_ns, b.ttft_hbm_ns)
+      .column("ttft_comm_ns", a.ttft_comm_ns, b.ttft_comm_ns)
+      .column("ttft_preempted_ns", a.ttft_preempted_ns, b.ttft_preempted_ns)
+      .column("ttft_redo_ns", a.ttft_redo_ns, b.ttft_redo_ns)
+      .column("ttft_bubble_ns", a.ttft_bubble_ns, b.ttft_bubble_ns);
 }
 
 void compare_totals(Comparison& c, const kvsim::RunTotals& a, const kvsim::RunTotals& b) {
@@ -106,6 +116,15 @@ void compare_totals(Comparison& c, const kvsim::RunTotals& a, const kvsim::RunTo
       .total("max_running", a.max_running, b.max_running)
       .total("max_waiting", a.max_waiting, b.max_waiting)
       .total("max_used_blocks", a.max_used_blocks, b.max_used_blocks)
+      .total("swaps", a.swaps, b.swaps)
+      .total("swaps_refused", a.swaps_refused, b.swaps_refused)
+      .total("swapped_blocks", a.swapped_blocks, b.swapped_blocks)
+      .total("memory.tokens", a.memory.tokens, b.memory.tokens)
+      .total("memory.reserved", a.memory.reserved, b.memory.reserved)
+      .total("memory.internal", a.memory.internal, b.memory.internal)
+      .total("memory.rounding", a.memory.rounding, b.memory.rounding)
+      .total("memory.external", a.memory.external, b.memory.external)
+      .total("memory.total", a.memory.total(), b.memory.total())
       .total("waiting_integral", a.waiting_integral, b.waiting_integral)
       .total("running_integral", a.running_integral, b.running_integral)
       .total("used_block_integral", a.used_block_integral, b.used_block_integral);
@@ -179,12 +198,20 @@ ReplicaCase small_case(std::int64_t usable_blocks, std::int64_t max_model_len) {
 
 Outcome run_replica(const ReplicaCase& c, Pool pool, Mode mode, Record record,
                     kvsim::Control control) {
-  const auto config =
+  auto config =
       kvsim::SchedulerConfig::from(c.engine, c.pipeline_parallel_size,
                                    c.engine.num_gpu_blocks.value(), c.engine.max_model_len.value());
   const auto as = [&]<class Replica>(std::type_identity<Replica>) {
     return run<Replica>(c, config, mode, record, control);
   };
+  config.preemption.host_blocks = c.host_blocks;
+  config.preemption.swap_ns_per_block = c.swap_ns_per_block;
+  config.record_memory = c.record_memory;
+  if (config.static_window_ns) {
+    return config.contiguous ? as(std::type_identity<kvsim::StaticReplica<kvsim::RegionPool>>{})
+                             : as(std::type_identity<kvsim::StaticReplica<kvsim::CountPool>>{});
+  }
+  if (config.contiguous) return as(std::type_identity<kvsim::Replica<kvsim::RegionPool>>{});
   const bool queued = config.batch_queue() > 1;
   if (pool == Pool::blocks) {
     return queued ? as(std::type_identity<kvsim::QueuedReplica<kvsim::BlockPool>>{})
@@ -207,6 +234,21 @@ std::string first_difference(const Outcome& a, const Outcome& b) {
   return c.text();
 }
 
+std::string heatmap_difference(const Outcome& a, const Outcome& b) {
+  Comparison c;
+  const kvsim::HeatmapColumns& x = a.heatmap;
+  const kvsim::HeatmapColumns& y = b.heatmap;
+  c.column("t_ns", x.t_ns, y.t_ns)
+      .column("preemptions", x.preemptions, y.preemptions)
+      .column("evictions", x.evictions, y.evictions)
+      .column("token_slots", x.token_slots, y.token_slots)
+      .column("external_slots", x.external_slots, y.external_slots)
+      .column("cached_slots", x.cached_slots, y.cached_slots)
+      .column("slot_class", x.slot_class, y.slot_class)
+      .column("owner", x.owner, y.owner);
+  return c.text();
+}
+
 std::string rows_difference(const Outcome& a, const Outcome& b) {
   Comparison c;
   c.same("error", a.error == b.error);
@@ -225,6 +267,13 @@ std::string waterfall_gap(const Outcome& outcome) {
     if (sum != q.finish_ns[r] - q.arrival_ns[r]) {
       return "request " + std::to_string(r) + ": " + std::to_string(sum) + " ns of " +
              std::to_string(q.finish_ns[r] - q.arrival_ns[r]);
+    }
+    const kvsim::Ns first = q.scheduled_ns[r] - q.arrival_ns[r] + q.ttft_host_ns[r] +
+                            q.ttft_compute_ns[r] + q.ttft_hbm_ns[r] + q.ttft_comm_ns[r] +
+                            q.ttft_preempted_ns[r] + q.ttft_redo_ns[r] + q.ttft_bubble_ns[r];
+    if (first != q.first_token_ns[r] - q.arrival_ns[r]) {
+      return "first token of request " + std::to_string(r) + ": " + std::to_string(first) +
+             " ns of " + std::to_string(q.first_token_ns[r] - q.arrival_ns[r]);
     }
   }
   return "";

@@ -22,6 +22,10 @@ struct ReplicaCase {
   std::int64_t pipeline_parallel_size = 1;
   kvsim::Affine step_time{.a_ns = 1000, .b_ns_per_token = 10, .c_ns_per_context_token = 0.1};
   kvsim::RequestTable requests;
+  // Preemption by swapping, and what is recorded of the memory.
+  std::int64_t host_blocks = 0;
+  double swap_ns_per_block = 0;
+  kvsim::RecordMemory record_memory = kvsim::RecordMemory::none;
 
   // Appends a request and returns its id.
   std::int64_t add(kvsim::Ns arrival_ns, std::int32_t prompt_tokens, std::int32_t output_tokens,
@@ -44,6 +48,7 @@ struct Outcome {
   kvsim::RequestColumns requests;
   kvsim::StepColumns steps;
   kvsim::EntryColumns entries;
+  kvsim::HeatmapColumns heatmap;
   std::vector<kvsim::ItlHistogram::Entry> itl;
 
   [[nodiscard]] double lazy_share() const {
@@ -58,6 +63,9 @@ Outcome run_replica(const ReplicaCase& c, Pool pool, kvsim::Mode mode, kvsim::Re
 // columns, waterfall, ITL and totals always, rows of steps and entries if both have them.
 // `lazy_steps` says how a run was done and is not compared.
 std::string first_difference(const Outcome& a, const Outcome& b);
+
+// The same for the pictures of the memory.
+std::string heatmap_difference(const Outcome& a, const Outcome& b);
 
 // The same for what the rules of the scheduler define: rows of steps and entries, and of the
 // request columns arrival, first token, finish, outputs, preemptions and cached tokens.

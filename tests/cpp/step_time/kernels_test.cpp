@@ -175,20 +175,65 @@ TEST(kernels, synchronous_scheduling_costs_host_time) {
 
 TEST(kernels, calibration_and_warnings) {
   Case c;
-  CHECK_EQ(c.time().calibration(), Calibration::table);
+  CHECK_EQ(c.time().trust().calibration, Calibration::table);
   CHECK_EQ(c.time().warnings().size(), 0);
   c.kernels.tables = OperatorTables::fitted;
-  CHECK_EQ(c.time().calibration(), Calibration::fitted);
+  CHECK_EQ(c.time().trust().calibration, Calibration::fitted);
   c.kernels.tables = OperatorTables::automatic;
   c.tables = false;
   c.gpu.name = "other";
-  CHECK_EQ(c.time().calibration(), Calibration::spec_sheet);
+  CHECK_EQ(c.time().trust().calibration, Calibration::spec_sheet);
   CHECK_EQ(c.time().warnings().size(), 1);
   c.model = mixtral();
   CHECK_EQ(c.time().warnings().size(), 2);
   CHECK_EQ(calibration_name(Calibration::spec_sheet), std::string_view("spec_sheet"));
   const StepTimeModel model = c.time();
   CHECK_EQ(step_time_warnings(model).size(), 2);
+}
+
+TEST(kernels, residuals_are_those_of_the_class) {
+  Case c;
+  CHECK_EQ(c.time().trust().residuals->name, "table");
+  c.kernels.tables = OperatorTables::fitted;
+  CHECK_EQ(c.time().trust().residuals->name, "fitted");
+  c.tables = false;
+  c.gpu.name = "other";
+  CHECK_EQ(c.time().trust().residuals->name, "spec_sheet");
+  c.model = mixtral();
+  CHECK_EQ(c.time().trust().residuals->name, "experts");
+  c.model = llama_70b();
+  c.dtype = WeightDtype::int4;
+  CHECK(c.time().trust().residuals == nullptr);  // nothing of the kind was measured
+  CHECK_EQ(step_time_trust(AffineTime(Affine{}, {})).calibration, Calibration::given);
+}
+
+TEST(kernels, what_is_extrapolated_is_named) {
+  const auto warned = [](StepTimeContext c, std::string_view what) {
+    const GpuTables tables = parse_gpu_tables(kvsim_test::packaged("step_time/h100-sxm.json"));
+    c.tables = &tables;
+    const auto warnings = KernelTime(Kernels{}, c).warnings();
+    return what.empty() ? warnings.empty()
+                        : warnings.size() == 1 && warnings[0].find(what) != std::string::npos;
+  };
+  ModelSpec model = llama_70b();
+  const GpuSpec gpu = h100_sxm();
+  StepTimeContext c = context_of(model, gpu, 8, WeightDtype::fp8);
+  c.max_num_batched_tokens = 16384;
+  c.max_num_seqs = 1024;
+  c.longest_context = 131072;
+  c.most_requests = 512;
+  CHECK(warned(c, ""));
+  StepTimeContext d = c;
+  d.max_num_batched_tokens = 16385;
+  CHECK(warned(d, "16384 tokens a step; the budget is 16385"));
+  d = c;
+  d.longest_context = 131073;
+  CHECK(warned(d, "contexts of 131072 tokens; the longest request has 131073"));
+  d = c;
+  d.most_requests = 513;
+  CHECK(warned(d, "512 decodes a step"));
+  model.head_dim = 64;
+  CHECK(warned(c, "head_dim of 128; llama-70b has 64"));
 }
 
 TEST(kernels, tables_and_formulas_are_near_each_other) {

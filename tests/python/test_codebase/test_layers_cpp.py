@@ -13,13 +13,14 @@ LAYERS: dict[str, set[str]] = {
     "workload": {"core", "description"},
     "kv": {"core", "description"},
     "step_time": {"core", "description"},
-    "scenario": {"core", "description", "step_time", "kv"},
+    "routing": {"core", "description"},
+    "scenario": {"core", "description", "step_time", "kv", "routing"},
     "records": {"core", "description", "step_time", "scenario"},
     "metrics": {"core", "description", "records", "scenario"},
     "scheduler": {"core", "description", "records", "workload", "kv", "step_time", "scenario"},
 }
 LAYERS["server"] = LAYERS["scheduler"] | {"scheduler"}
-LAYERS["fleet"] = LAYERS["server"] | {"server"}
+LAYERS["fleet"] = LAYERS["server"] | {"server", "routing"}
 EVERYTHING = set(LAYERS) | {"simulate"}
 DESCRIPTION = {
     "field", "field_json", "field_schema", "json", "json_parse", "catalog_types",

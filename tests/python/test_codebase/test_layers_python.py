@@ -18,7 +18,7 @@ OWNERS = {
     "traitlets": {"widgets"},
     "ipywidgets": {"widgets"},
     "tqdm": {"sweep", "cli", "lab", "progress"},
-    "pandas": {"analysis", "frontier", "result", "store", "sweep_result"},
+    "pandas": {"analysis", "frontier", "pandas", "result", "sharding", "store", "sweep_result"},
     "polars": {"export", "sweep_result"},
     "pyarrow": {"export", "sweep_result", "store"},
     "scipy": {"design", "statistics"},

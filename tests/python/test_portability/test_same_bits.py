@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import kvsim
+from fleet_cases import random_fleet
 from hosts import EngineError, Run
 from kvsim import datasets
 from kvsim._verify import case_scenario
@@ -80,6 +81,12 @@ def random_scenario(seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", range(12))
 def test_random_scenarios(native: Run, elsewhere: Run, seed: int) -> None:
     scenario = json.dumps(random_scenario(seed))
+    assert elsewhere(scenario, {}) == native(scenario, {})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_fleets(native: Run, elsewhere: Run, seed: int) -> None:
+    scenario = json.dumps(random_fleet(seed))
     assert elsewhere(scenario, {}) == native(scenario, {})
 
 

@@ -165,7 +165,7 @@ TEST(eviction, the_pool_refuses_a_block_in_use) {
   pool.take(1, table + 1);
   pool.publish(table[1], 1);
   pool.give(table + 1, 1, 1, 1, false);
-  CHECK_THROWS_WITH(pool.take(1, table + 1), kvsim::Error, "in use");
+  CHECK_THROWS_WITH(pool.take(1, table + 1), kvsim::Error, "does not hold free");
 }
 
 TEST(eviction, belady_is_min_and_nobody_beats_it) {

@@ -1,0 +1,63 @@
+// Books of the KV memory: how many slots are in which class (result.hpp, MemoryClasses), integrated
+// over time. Used only with record_memory; its classes sum to the pool at every moment, which is
+// checked at the end of the run.
+#pragma once
+
+#include <cstdint>
+
+#include "kvsim/core/error.hpp"
+#include "kvsim/scheduler/state.hpp"
+
+namespace kvsim {
+
+template <class Pool>
+class MemoryMeter {
+ public:
+  explicit MemoryMeter(const SchedulerState<Pool>& state) : s_(state) {}
+
+  [[nodiscard]] bool on() const { return s_.metered; }
+
+  // The classes while a step runs, `tokens` being computed by its end in all running requests.
+  [[nodiscard]] MemoryClasses classes(std::int64_t tokens) const {
+    MemoryClasses c;
+    const std::int64_t block_size = s_.cfg.block_size;
+    std::int64_t free = 0;
+    if constexpr (Pool::has_regions) {
+      const std::int64_t reserved = s_.pool.reserved_slots();
+      free = s_.pool.free_slots();
+      c.tokens = tokens;
+      c.reserved = s_.pool.needed_slots() - tokens;
+      c.internal = reserved - s_.pool.needed_slots();
+      c.rounding = s_.pool.usable() * block_size - free - reserved;
+    } else {
+      // Only full blocks are shared, so what is not filled is counted once.
+      const std::int64_t unfilled = s_.table_blocks * block_size - tokens;
+      c.tokens = (s_.pool.usable() - s_.pool.free()) * block_size - unfilled;
+      c.reserved = unfilled - s_.wasted_slots;
+      c.internal = s_.wasted_slots;
+      free = s_.pool.free() * block_size;
+      if constexpr (Pool::has_cache) {
+        if (s_.cfg.prefix_caching) c.cached = s_.pool.cached_free() * block_size;
+        free -= static_cast<std::int64_t>(c.cached);
+      }
+    }
+    const bool no_room = s_.admission_end == Admission::memory ||
+                         s_.admission_end == Admission::preempted || s_.stalled;
+    const bool head_waits = !s_.waiting.empty() && no_room;
+    (head_waits ? c.external : c.free) = free;
+    return c;
+  }
+
+  // The sum over time is the pool times the duration of the run, or a slot was lost.
+  void check(const RunTotals& totals) const {
+    const Int128 slots = Int128{s_.pool.usable()} * s_.cfg.block_size;
+    if (totals.memory.total() != slots * (totals.end_ns - totals.start_ns)) {
+      fail(ErrorKind::invariant, "the classes of the KV memory do not add up to the pool");
+    }
+  }
+
+ private:
+  const SchedulerState<Pool>& s_;
+};
+
+}  // namespace kvsim

@@ -1,0 +1,48 @@
+"""`kvsim validate queueing` and `tail`: simulated queues against theory."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kvsim.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kvsim.validate.checks import Report
+
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Seeds 0 to N - 1.")]
+Effort = Annotated[
+    float, typer.Option("--effort", metavar="X", help="Factor of the number of requests.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def queueing(*, seeds: Seeds = 10, effort: Effort = 1.0, as_json: AsJson = False) -> None:
+    """Mean waits and P99s of M/M/1, M/M/8, M/D/1, M/G/1 against closed forms; Little's law."""
+    from kvsim.validate.queueing import check_queueing
+
+    _check(seeds, effort)
+    _show(check_queueing(range(seeds), effort=effort), as_json=as_json)
+
+
+def tail(*, seeds: Seeds = 3, effort: Effort = 1.0, as_json: AsJson = False) -> None:
+    """Fan-out, hedging (BigTable's too) and routers against closed forms and published figures."""
+    from kvsim.validate.tail import check_tail
+
+    _check(seeds, effort)
+    _show(check_tail(range(seeds), effort=effort), as_json=as_json)
+
+
+def _check(seeds: int, effort: float) -> None:
+    if seeds < 1:
+        raise ConfigError(f"--seeds: got {seeds}; allowed: 1 or more")
+    if not 0 < effort <= 100:
+        raise ConfigError(f"--effort: got {effort}; allowed: above 0 up to 100")
+
+
+def _show(report: Report, *, as_json: bool) -> None:
+    print(json.dumps(report.to_dict(), indent=2) if as_json else report.table())
+    if not report.ok:
+        raise typer.Exit(1)

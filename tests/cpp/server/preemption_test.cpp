@@ -1,0 +1,109 @@
+// Preemption beyond vLLM's rules: victims, budgets, swapping, reservations (docs/memory_wall.md).
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "check.hpp"
+#include "server/replica_run.hpp"
+
+namespace {
+
+using kvsim::Mode;
+using kvsim::PreemptionMode;
+using kvsim::PreemptionVictim;
+using kvsim::Record;
+using namespace kvsim_test;
+
+// Five requests of 64 tokens whose outputs fill 20 blocks long before they end; step time 1 us.
+ReplicaCase full_case() {
+  ReplicaCase c = small_case(40);
+  c.step_time = {.a_ns = 1000, .b_ns_per_token = 0, .c_ns_per_context_token = 0};
+  const std::int32_t outputs[] = {200, 120, 260, 90, 150};
+  const std::int32_t priorities[] = {3, 0, 1, 2, 1};
+  for (int i = 0; i < 5; ++i) c.add(0, 64 + 16 * i, outputs[i], priorities[i]);
+  return c;
+}
+
+std::size_t first_victim(ReplicaCase c, PreemptionVictim victim) {
+  c.engine.preemption.victim = victim;
+  const Outcome run = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+  REQUIRE(!run.error && !run.steps.preempted_request.empty());
+  return static_cast<std::size_t>(run.steps.preempted_request.front());
+}
+
+TEST(preemption, victims) {
+  const ReplicaCase c = full_case();
+  CHECK_EQ(first_victim(c, PreemptionVictim::latest), 4U);
+  CHECK_EQ(first_victim(c, PreemptionVictim::lowest_priority), 0U);
+  CHECK_EQ(first_victim(c, PreemptionVictim::least_work_lost), 0U);    // the shortest prompt
+  CHECK_EQ(first_victim(c, PreemptionVictim::longest_remaining), 2U);  // 260 outputs
+}
+
+TEST(preemption, a_request_that_is_out_of_budget_is_preempted_no_more) {
+  ReplicaCase c = full_case();
+  const Outcome free = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  for (const std::int64_t most : {0, 1, 2}) {
+    c.engine.preemption.max_per_request = most;
+    const Outcome run = run_replica(c, Pool::count, Mode::leap, Record::steps);
+    REQUIRE(!run.error);
+    for (const std::int32_t n : run.requests.num_preemptions) CHECK(n <= most);
+    CHECK(run.totals.preemptions <= free.totals.preemptions);
+  }
+  // No budget at all is to reserve at admission.
+  c.engine.preemption.max_per_request = 0;
+  const Outcome none = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  c.engine.preemption = {};
+  c.engine.preemption.mode = PreemptionMode::none;
+  const Outcome reserving = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  CHECK_EQ(first_difference(none, reserving), "");
+  CHECK_EQ(reserving.totals.preemptions, 0);
+}
+
+TEST(preemption, a_rate_keeps_preemptions_apart) {
+  ReplicaCase c = full_case();
+  c.engine.preemption.max_per_s = 1e9 / 30'000;  // 30 steps
+  const Outcome run = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+  REQUIRE(!run.error && run.totals.preemptions > 1);
+  kvsim::Ns last = -30'000;
+  for (std::size_t i = 0; i < run.steps.t_ns.size(); ++i) {
+    if (run.steps.preempted[i] == 0) continue;
+    CHECK_EQ(run.steps.preempted[i], 1);
+    CHECK(run.steps.t_ns[i] - last >= 30'000);
+    last = run.steps.t_ns[i];
+  }
+  CHECK_EQ(waterfall_gap(run), "");
+}
+
+// A swapped request goes on where it was; a recomputed one computes its tokens again.
+TEST(preemption, swapping_moves_blocks_instead_of_computing_them_again) {
+  ReplicaCase c = full_case();
+  const Outcome computed = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  c.engine.preemption.mode = PreemptionMode::swap;
+  c.host_blocks = 1000;
+  c.swap_ns_per_block = 100;
+  const Outcome swapped = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  REQUIRE(!computed.error && !swapped.error);
+  std::int64_t tokens = 0;  // all that must be computed once
+  for (std::size_t r = 0; r < 5; ++r) {
+    tokens += c.requests.prompt_tokens[r] + c.requests.output_tokens[r] - 1;
+  }
+  CHECK(computed.totals.scheduled_tokens > tokens);
+  CHECK_EQ(swapped.totals.scheduled_tokens, tokens);
+  CHECK_EQ(swapped.totals.swaps, swapped.totals.preemptions);
+  // Every block goes out and comes back, at 100 ns each beside steps of 1 us.
+  CHECK_EQ(swapped.totals.busy_ns,
+           1000 * swapped.totals.steps + 100 * swapped.totals.swapped_blocks);
+  CHECK_EQ(swapped.totals.swapped_blocks % 2, 0);
+
+  c.engine.preemption.swap_overlap = true;
+  const Outcome beside = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  CHECK(beside.totals.busy_ns < swapped.totals.busy_ns);
+  c.host_blocks = 3;  // nobody fits
+  const Outcome refused = run_replica(c, Pool::count, Mode::leap, Record::steps);
+  CHECK_EQ(refused.totals.swaps, 0);
+  CHECK_EQ(refused.totals.swaps_refused, refused.totals.preemptions);
+  CHECK_EQ(refused.totals.scheduled_tokens, computed.totals.scheduled_tokens);
+}
+
+}  // namespace

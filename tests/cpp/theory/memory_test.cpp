@@ -1,0 +1,38 @@
+#include "kvsim/theory/memory.hpp"
+
+#include <cstdint>
+
+#include "check.hpp"
+
+namespace {
+
+using namespace kvsim::theory;
+
+// 2 (keys, values) * 80 layers * 8 heads * 128 * 2 bytes: Llama-3-70B in 16 bits.
+constexpr double bytes_per_token = 2.0 * 80 * 8 * 128 * 2;
+
+TEST(memory, users_of_llama_3_70b) {
+  CHECK_EQ(bytes_per_token, 327'680.0);
+  CHECK_EQ(users_that_fit(640e9, 141.2e9, 20e9, bytes_per_token, 131'072), 11);
+  CHECK_EQ(users_that_fit(320e9, 141.2e9, 20e9, bytes_per_token, 4096), 118);
+  CHECK_EQ(users_that_fit(80e9, 35.3e9, 0, bytes_per_token, 4096), 33);
+  const double means[] = {512.2, 1044.7, 2570.2};
+  const std::int64_t paged[] = {262, 132, 66};
+  for (int i = 0; i < 3; ++i) {
+    const double slots = 16 * mean_blocks(means[i], 4096, 16);
+    CHECK_EQ(users_that_fit(80e9, 35.3e9, 0, bytes_per_token, slots), paged[i]);
+  }
+}
+
+TEST(memory, waste_of_the_last_block) {
+  CHECK_NEAR(cut_exponential_mean(512.2, 4096), 512, 0.1);
+  CHECK_NEAR(cut_exponential_mean(1044.7, 4096), 1024, 0.1);
+  CHECK_NEAR(cut_exponential_mean(2570.2, 4096), 2048, 0.1);
+  CHECK_NEAR(100 * paged_internal_waste(512.2, 4096, 16), 1.546, 0.0005);
+  CHECK_NEAR(100 * paged_internal_waste(1044.7, 4096, 16), 0.762, 0.0005);
+  CHECK_NEAR(100 * paged_internal_waste(2570.2, 4096, 16), 0.311, 0.0005);
+}
+
+TEST(memory, no_room_is_nobody) { CHECK_EQ(users_that_fit(10e9, 12e9, 0, 1e5, 100), 0); }
+
+}  // namespace

@@ -1,0 +1,241 @@
+"""KV memory: allocators, preemption, batching, classes, the map, users that fit."""
+
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import kvsim
+from kvsim import plots
+from kvsim._memory_map import CLASSES
+from kvsim.plots.style import figure_of
+
+mpl.use("Agg")
+SHARES = (
+    "mean_token_slots", "mean_reserved_slots", "mean_internal_slots", "mean_rounding_slots",
+    "mean_external_slots", "mean_cached_slots", "mean_free_slots",
+)  # fmt: skip
+
+
+def scenario(**engine: Any) -> kvsim.Scenario:
+    """Long-tailed lengths, more than fit, and nothing that divides anything."""
+    settings: dict[str, Any] = {
+        "num_gpu_blocks": 402, "max_model_len": 2048, "enable_prefix_caching": False,
+    }  # fmt: skip
+    return kvsim.Scenario(
+        engine=kvsim.Engine(**settings | engine),
+        step_time=kvsim.Affine(),
+        workload=kvsim.Workload(
+            arrivals=kvsim.Burst(),
+            lengths=kvsim.LogNormalLengths(
+                prompt_mean_tokens=160, output_mean_tokens=340, output_cv=0.9,
+                prompt_max_tokens=900, output_max_tokens=1000,
+            ),
+            num_requests=300,
+        ),
+        record_memory="heatmap",
+        seed=3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        {}, {"enable_prefix_caching": True}, {"preemption": {"mode": "none"}},
+        {"kv_allocator": {"kind": "contiguous", "reservation": "max"}},
+        {"kv_allocator": {"kind": "contiguous", "reservation": "pow2", "placement": "best_fit"}},
+        {"kv_allocator": {"kind": "contiguous", "reservation": "oracle"}},
+    ],
+)  # fmt: skip
+def test_every_slot_is_in_one_class(engine: dict[str, Any]) -> None:
+    result = kvsim.simulate(scenario(**engine))
+    assert sum(result.summary[name] for name in SHARES) == pytest.approx(1, abs=1e-12)
+    found = result.memory_map
+    assert found.num_slots == 401 * 16
+    sums = np.sum(list(found.slots.values()), axis=0)
+    assert (sums == found.num_slots).all()
+    # The rows are samples of the slots: their shares are those of the whole memory.
+    for number, name in enumerate(CLASSES):
+        sampled = (found.slot_class == number).mean()
+        assert sampled == pytest.approx(found.slots[name].mean() / found.num_slots, abs=0.04)
+    held = np.isin(found.slot_class, [CLASSES.index(n) for n in ("tokens", "reserved", "internal")])
+    assert (found.owner[held] >= 0).all()
+
+
+def test_shares_are_null_and_the_map_is_missing_without_a_record() -> None:
+    result = kvsim.simulate(scenario().replace({"record_memory": "none"}))
+    assert result.summary["mean_token_slots"] is None
+    with pytest.raises(ValueError, match="record_memory"):
+        _ = result.memory_map
+
+
+def test_recording_changes_nothing() -> None:
+    base = scenario(enable_prefix_caching=True)
+    with_map = kvsim.simulate(base)
+    without = kvsim.simulate(base.replace({"record_memory": "none"}))
+    assert (with_map.requests["finish_ns"] == without.requests["finish_ns"]).all()
+
+
+def test_the_map_is_bounded_however_long_the_run() -> None:
+    long = scenario().replace({"workload.num_requests": 5000})
+    found = kvsim.simulate(long).memory_map
+    assert found.slot_class.shape[0] <= 512
+    assert 512 <= found.slot_class.shape[1] < 1024
+    assert len(set(np.diff(found.t_ns).tolist())) == 1
+
+
+def test_less_reservation_lets_more_requests_in() -> None:
+    at_once = []
+    for fraction in (1.0, 0.5, 0.0):
+        allocator = kvsim.ContiguousAllocator(reservation="fraction", fraction=fraction)
+        result = kvsim.simulate(scenario(kv_allocator=allocator))
+        at_once.append(result.summary["mean_running"])
+    at_once.append(kvsim.simulate(scenario()).summary["mean_running"])
+    assert at_once == sorted(at_once)
+    assert at_once[0] * 4 < at_once[-1]
+
+
+def test_batching_on_and_off_is_one_field() -> None:
+    base = scenario(max_num_seqs=16).replace({"record_memory": "classes"})
+    sweep = kvsim.sweep(base, {"engine.batching": [{"kind": "continuous"}, {"kind": "static"}]})
+    continuous, static = sweep["request_throughput"]
+    assert continuous > 1.5 * static
+
+
+def test_preemption_policies_in_a_sweep() -> None:
+    base = scenario().replace({"record_memory": "none"})
+    victims = ["latest", "lowest_priority", "least_work_lost", "longest_remaining"]
+    sweep = kvsim.sweep(base, {"engine.preemption.victim": victims})
+    assert set(sweep.status) == {"ok"}
+    assert len(set(sweep["preemptions"])) >= 3
+
+
+def test_swapping_on_a_real_bus() -> None:
+    base = scenario().replace(
+        {"model": "llama-3-8b", "gpu": "a100-80", "engine.preemption.mode": "swap",
+         "record_memory": "none"}
+    )  # fmt: skip
+    result = kvsim.simulate(base)
+    assert 0 < result.summary["swaps"] <= result.summary["preemptions"]
+    slow = kvsim.simulate(base.replace({"engine.preemption.swap_gb_per_s": 1.0}))
+    assert slow.summary["mean_comm_ms"] > 5 * result.summary["mean_comm_ms"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"engine.kv_allocator": {"kind": "contiguous", "max_tokens": 10}}, "request 0 needs"),
+        ({"engine.kv_allocator": {"kind": "contigous"}}, "nearest: contiguous"),
+        ({"engine.kv_allocator": {"kind": "contiguous", "placement": "budy"}}, "nearest: buddy"),
+        ({"engine.kv_allocator": {"kind": "contiguous", "fraction": 0.5}}, "fraction: got 0.5"),
+        (
+            {"engine.kv_allocator": {"kind": "contiguous"}, "engine.enable_prefix_caching": True},
+            "no blocks to share",
+        ),
+        ({"engine.preemption": {"max_per_request": -1}}, "max_per_request: got -1"),
+        ({"engine.preemption": {"max_per_s": 0}}, "max_per_s: got 0"),
+        ({"engine.preemption": {"mode": "swap"}}, "model: got null"),
+        (
+            {"engine.preemption": {"mode": "swap", "swap_space_gib": 1e-6},
+             "model": "llama-3-8b", "gpu": "h200"},
+            "room for at least one KV block",
+        ),
+        ({"engine.preemption": {"swap_overlap": True}}, "mode is"),
+        ({"engine.preemption": {"mode": "none", "victim": "latest"}}, "without preemption"),
+        ({"engine.preemption": {"victim": "last"}}, "nearest: latest"),
+        ({"engine.preemption.mode": "swap", "engine.async_scheduling": True}, "batches in flight"),
+        ({"engine.batching": {"kind": "static"}}, '"classes" with static batching'),
+        ({"record": "all", "engine.kv_allocator": {"kind": "contiguous"}}, "there are no blocks"),
+    ],
+)  # fmt: skip
+def test_bad_input(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(kvsim.ConfigError, match=words):
+        kvsim.simulate(scenario().replace(changes))
+
+
+def test_a_memory_that_no_request_fits_names_the_first() -> None:
+    small = scenario(num_gpu_blocks=101, kv_allocator={"kind": "contiguous"})
+    with pytest.raises(kvsim.InfeasibleError, match="request 0 reserves 2048 contiguous slots"):
+        kvsim.simulate(small)
+
+
+@pytest.mark.parametrize("by", ["class", "owner"])
+@pytest.mark.parametrize("allocator", ["paged", "contiguous"])
+def test_heatmap_draws(by: str, allocator: str) -> None:
+    result = kvsim.simulate(scenario(kv_allocator={"kind": allocator}))
+    ax = plots.KVCacheHeatmap(result, by=by).plot(title="memory")
+    figure = figure_of(ax)
+    figure.canvas.draw()
+    below = figure.axes[1]
+    assert ax.get_ylabel() == ("physical block" if allocator == "paged" else "token slot")
+    assert below.get_xlabel() == "time (s)"
+    legend = below.get_legend()
+    assert legend is not None
+    assert any("tokens" in text.get_text() for text in legend.get_texts())
+    marks = ax.get_legend()
+    assert (marks is not None) == (allocator == "paged")  # only there are preemptions
+    plt.close(figure)
+
+
+def test_heatmap_on_a_grid_of_axes() -> None:
+    result = kvsim.simulate(scenario())
+    figure, pair = plt.subplots(1, 2)
+    assert plots.KVCacheHeatmap(result).plot(pair[0]) is pair[0]
+    with pytest.raises(ValueError, match="by: got 'block'"):
+        plots.KVCacheHeatmap(result, by="block")
+    plt.close(figure)
+
+
+# ---- users that fit
+
+
+def test_concurrency_says_what_binds() -> None:
+    base = scenario().replace({"record_memory": "none"})
+    memory = kvsim.concurrency(base, num_requests=400, seeds=(0, 1))
+    assert memory.limit == "memory"
+    assert memory.running == pytest.approx(memory.users_steady, rel=0.08)
+    seqs = kvsim.concurrency(
+        base.replace({"engine.max_num_seqs": 5}), num_requests=400, seeds=(0, 1)
+    )
+    assert (seqs.limit, seqs.running) == ("max_num_seqs", 5)
+    prompts = {"engine.max_num_batched_tokens": 256, "workload.lengths.output_mean_tokens": 4}
+    tokens = kvsim.concurrency(base.replace(prompts), num_requests=400, seeds=(0, 1))
+    assert tokens.limit == "max_num_batched_tokens"
+
+
+def test_paging_gains_with_the_documented_defaults() -> None:
+    """Nothing chosen but the allocator: default lengths of the log-normal law, default engine."""
+    base = kvsim.Scenario(
+        model="llama-3-70b", gpu="h100-sxm", weight_dtype="int4",
+        engine=kvsim.Engine(enable_prefix_caching=False, max_model_len=8192),
+        step_time=kvsim.Affine(),
+        workload=kvsim.Workload(lengths=kvsim.LogNormalLengths(
+            prompt_max_tokens=6000, output_max_tokens=2000), num_requests=1),
+    )  # fmt: skip
+    paged = kvsim.concurrency(base, num_requests=600, seeds=(0, 1))
+    contiguous = kvsim.concurrency(
+        base.replace({"engine.kv_allocator": kvsim.ContiguousAllocator()}),
+        num_requests=600, seeds=(0, 1),
+    )  # fmt: skip
+    assert paged.running > 4 * contiguous.running
+    assert contiguous.limit == "memory"
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "words"),
+    [
+        ({"workload.prefixes": {"kind": "groups"}}, {}, "nothing shared"),
+        ({"engine.batching": {"kind": "static"}, "record_memory": "none"}, {}, "continuous"),
+        ({}, {"seeds": (0,)}, "2 or more"),
+        ({}, {"num_requests": 50}, "100 or more"),
+        ({"engine.max_model_len": None, "engine.kv_allocator": {"kind": "contiguous"}}, {},
+         "max_model_len"),
+    ],
+)  # fmt: skip
+def test_concurrency_of_bad_input(
+    changes: dict[str, Any], arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(kvsim.ConfigError, match=words):
+        kvsim.concurrency(scenario().replace(changes), **arguments)
