@@ -1,5 +1,6 @@
 """The goals of kvsim's speed, each on a committed scenario (bench/scenarios) or vLLM case."""
 
+import functools
 import json
 import os
 import statistics
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import kvsim
+from kvsim._cache import eviction_policies
 from kvsim._verify import case_scenario
 from kvsim.datasets import from_vllm_case
 
@@ -100,6 +102,40 @@ def test_vllm_bench(benchmark: Benchmark, figure: Report, case: str, goal_ms: fl
         warmup_rounds=1,
     )
     figure(case, 1e3 * median(benchmark) / len(points), "ms", at_most=goal_ms)
+
+
+def test_contiguous_memory(benchmark: Benchmark, figure: Report) -> None:
+    """The load beyond the knee, in contiguous memory handed out by buddies."""
+    point = scenario("azure_beyond_knee")
+    point["engine"] = point["engine"] | {
+        "max_model_len": 16_384,
+        "kv_allocator": {"kind": "contiguous", "reservation": "pow2", "placement": "buddy"},
+    }
+    simulated(benchmark, point)
+    figure("contiguous memory, buddies", 20_000 / median(benchmark), "requests/s", at_least=0.3e6)
+
+
+def test_memory_record(benchmark: Benchmark, figure: Report) -> None:
+    """What the account of every slot and the picture of the memory cost, in one run."""
+    point = scenario("azure_beyond_knee")
+    simulated(benchmark, point)
+    classes = timed(lambda: kvsim.simulate(point | {"record_memory": "classes"}), 9)
+    heatmap = timed(lambda: kvsim.simulate(point | {"record_memory": "heatmap"}), 9)
+    figure("record_memory classes over none", classes / median(benchmark), "x")
+    figure("record_memory heatmap over none", heatmap / median(benchmark), "x", at_most=1.3)
+
+
+def test_eviction_policies(benchmark: Benchmark, figure: Report) -> None:
+    """Each policy over LRU on a trace whose cache evicts all the time; Belady aside."""
+    point = scenario("mooncake_conversation")
+    simulated(benchmark, point, rounds=3)
+    lru = median(benchmark)
+    for policy in eviction_policies():
+        if policy in {"lru", "belady"}:
+            continue
+        engine = point["engine"] | {"prefix_eviction": policy}
+        other = timed(functools.partial(kvsim.simulate, point | {"engine": engine}), 3)
+        figure(f"prefix_eviction {policy} over lru", other / lru, "x", at_most=2)
 
 
 def test_mooncake(benchmark: Benchmark, figure: Report) -> None:

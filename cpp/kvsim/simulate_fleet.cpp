@@ -139,8 +139,8 @@ std::unique_ptr<TokenServer> make_server(const Kind& kind, const RequestTable& r
   const Scenario& s = kind.scenario;
   const auto make = [&]<class R>(std::type_identity<R>) -> std::unique_ptr<TokenServer> {
     return std::make_unique<ReplicaServer<R>>(kind.setup.config, kind.model, requests,
-                                              longest_output, s.mode, s.record_waterfall, stop,
-                                              control);
+                                              longest_output, s.mode, s.record_waterfall,
+                                              s.record != Record::summary, stop, control);
   };
   if (kind.setup.config.batch_queue() > 1) {
     return s.engine.enable_prefix_caching ? make(std::type_identity<QueuedReplica<BlockPool>>{})
@@ -184,6 +184,7 @@ void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests
   take(fleet, fleet.totals, result);
   result.fleet_events = std::move(fleet.events);
   result.kv_budget = kinds.front().setup.budget;
+  result.trust = step_time_trust(kinds.front().model);
   ++totals.num_gpu_blocks;  // a null block for all, as metrics count
   totals.block_size = kinds.front().setup.config.block_size;
 }

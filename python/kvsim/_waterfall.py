@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 PARTS = (
     "frontend", "queue", "host", "compute", "hbm", "comm", "bubble", "preempted", "redo",
 )  # fmt: skip
+# Of a fleet's requests too, before the others.
+FLEET_PARTS = ("gateway", "dispatch", "network")
 STEP_PARTS = ("host", "compute", "hbm", "comm")
 METRICS = ("e2e", "ttft")
 # Of the requests, from one percentile up to another.
 BANDS = ((0.0, 50.0), (50.0, 90.0), (90.0, 99.0), (99.0, 100.0))
 # Half the width of the band that stands for one percentile.
 _HALF_BAND = 0.5
-_SHARED = ("frontend", "queue")
+_SHARED = (*FLEET_PARTS, "frontend", "queue")
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ def _columns(result: Result, metric: str) -> dict[str, Any]:
             "record: the parts of requests were not kept; allowed: record='requests' or more, with "
             "record_waterfall=True"
         )
-    return {name: columns[f"{'' if name in _SHARED else prefix}{name}_ns"] for name in PARTS}
+    if f"{prefix}host_ns" not in columns:
+        raise ConfigError("metric: got 'ttft'; allowed: 'e2e' for one-shot servers")
+    names = (*FLEET_PARTS, *PARTS) if "gateway_ns" in columns else PARTS
+    return {name: columns[f"{'' if name in _SHARED else prefix}{name}_ns"] for name in names}
 
 
 def _of_ranks(result: Result, metric: str, low: float, high: float, label: str) -> Waterfall:

@@ -250,9 +250,9 @@ class Result:
         num_preemptions, cached_tokens, finish_reason (0 length, 1 stop) and, with
         `record_waterfall`, frontend_ns, queue_ns, host_ns, compute_ns, hbm_ns, comm_ns,
         preempted_ns, redo_ns and bubble_ns, which add up to finish_ns - arrival_ns exactly; and
-        ttft_host_ns to ttft_bubble_ns, which with frontend_ns and queue_ns add up to ttft_ns. Of a
-        fleet also gateway_ns, dispatch_ns, network_ns, which count in that sum, server, copies and
-        outcome (0 completed, 1 rejected, 2 lost; then all moments are that of its end).
+        ttft_host_ns to ttft_bubble_ns, which with frontend_ns and queue_ns add up to ttft_ns.
+        Of a fleet also gateway_ns, dispatch_ns, network_ns, which count in the first sum, server,
+        copies and outcome (0 completed, 1 rejected, 2 lost; then all moments are that of its end).
         Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
         """
         return self._table("requests", _REQUESTS, "record is 'summary'")

@@ -137,6 +137,20 @@ def test_four_replicas_do_the_work_of_a_peer_that_was_measured() -> None:
     assert summary["mean_e2el_ms"] == pytest.approx(1336.469, abs=5e-4)
 
 
+def test_a_waterfall_of_a_fleet_adds_up_to_the_latency() -> None:
+    link = {"alpha_ms": 3, "jitter": {"kind": "exponential"}}
+    fleet = {"num_servers": 2, "uplink": link, "downlink": link}
+    fleet["gateway"] = {"batch": 4, "window_ms": 100}
+    result = kvsim.simulate({**BASE, "fleet": fleet})
+    for metric in ("e2e", "ttft"):
+        whole = result.waterfall(metric)
+        assert whole.parts_ms["network"] > 5
+        assert whole.parts_ms["gateway"] > 10
+        assert whole.total_ms == pytest.approx(result.requests[f"{metric}_ns"].mean() / 1e6)
+    with pytest.raises(kvsim.ConfigError, match="one-shot"):
+        kvsim.simulate(one_shot(10, 100)).waterfall("ttft")
+
+
 def check_books(seed: int) -> kvsim.Result:
     """Run a random fleet by events and by shortcuts; check what always holds."""
     scenario = random_fleet(seed)

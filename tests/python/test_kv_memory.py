@@ -188,6 +188,15 @@ def test_heatmap_on_a_grid_of_axes() -> None:
     plt.close(figure)
 
 
+def test_hit_rates_draw() -> None:
+    found = kvsim.prefix_hit_rates("mooncake-synthetic", [2000, 8000], ["lru", "belady"])
+    ax = plots.hit_rates(found)
+    figure_of(ax).canvas.draw()
+    assert ax.get_xlabel() == "size of the cache (blocks of 512 tokens)"
+    assert any("64.0 %" in text.get_text() for text in ax.texts)
+    plt.close(figure_of(ax))
+
+
 # ---- users that fit
 
 

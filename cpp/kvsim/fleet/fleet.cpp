@@ -21,7 +21,7 @@ Hedging Hedging::from(const HedgeSpec& spec) {
   return h;
 }
 
-void open_columns(const RequestTable& table, bool waterfall, RequestColumns& c) {
+void open_columns(const RequestTable& table, bool waterfall, bool first_tokens, RequestColumns& c) {
   const auto n = static_cast<std::size_t>(table.size());
   c.arrival_ns.resize(n);
   c.scheduled_ns.resize(n);
@@ -39,6 +39,11 @@ void open_columns(const RequestTable& table, bool waterfall, RequestColumns& c) 
   for (auto* column :
        {&c.frontend_ns, &c.host_ns, &c.compute_ns, &c.hbm_ns, &c.comm_ns, &c.preempted_ns,
         &c.redo_ns, &c.bubble_ns, &c.gateway_ns, &c.dispatch_ns, &c.network_ns}) {
+    column->resize(n);
+  }
+  if (!first_tokens) return;
+  for (auto* column : {&c.ttft_host_ns, &c.ttft_compute_ns, &c.ttft_hbm_ns, &c.ttft_comm_ns,
+                       &c.ttft_preempted_ns, &c.ttft_redo_ns, &c.ttft_bubble_ns}) {
     column->resize(n);
   }
 }

@@ -37,7 +37,8 @@ struct Hedging {
 };
 
 // Room for every request in all columns that a fleet fills.
-void open_columns(const RequestTable& table, bool waterfall, RequestColumns& columns);
+void open_columns(const RequestTable& table, bool waterfall, bool first_tokens,
+                  RequestColumns& columns);
 
 template <class Servers>
 class Fleet {
@@ -200,7 +201,7 @@ Fleet<Servers>::Fleet(const Scenario& s, const RequestTable& table, Servers& ser
                  !record_events_ && !hedging_.on && spec_.outages.empty() &&
                  !spec_.random_outages && !spec_.max_outstanding && !spec_.max_server_outstanding &&
                  spec_.fan_out.parts == 1 && !(spec_.downlink && spec_.downlink->shared);
-  open_columns(table, s.record_waterfall, columns);
+  open_columns(table, s.record_waterfall, Servers::tokens && s.record != Record::summary, columns);
   totals.servers = static_cast<std::int64_t>(servers.size());
   totals.has_deadlines = !deadlines_.empty();
 }

@@ -67,7 +67,7 @@ void Fleet<Servers>::shut_others(std::uint32_t id) {
     shut_.push_back(at);
   };
   shut(copies_.copy(id ^ 1U));
-  if (spec_.fan_out.placement != Placement::distinct) return;
+  if (spec_.fan_out.placement != FanOutPlacement::distinct) return;
   for (std::uint32_t p = 0; p < copies_.parts(); ++p) {
     if (p == copies_.part_of(id)) continue;
     for (const Copy& other : copies_.part(s, p).copy) shut(other);
@@ -85,11 +85,11 @@ template <class Servers>
 std::int32_t Fleet<Servers>::route(std::uint32_t id) {
   std::size_t first = 0;
   std::size_t size = load_.size();
-  if (spec_.fan_out.placement == Placement::sharded) {
+  if (spec_.fan_out.placement == FanOutPlacement::sharded) {
     size /= copies_.parts();
     first = size * copies_.part_of(id);
   }
-  const bool others = hedging_.on || spec_.fan_out.placement == Placement::distinct;
+  const bool others = hedging_.on || spec_.fan_out.placement == FanOutPlacement::distinct;
   if (others) shut_others(id);
   const routing::Candidates candidates{
       std::span(load_).subspan(first, size), std::span(kv_load_).subspan(first, size),

@@ -83,14 +83,14 @@ bool lindley_applies(const Scenario& s, const RequestTable& table) {
          table.successor.empty() && s.record != Record::steps && s.record != Record::all &&
          std::holds_alternative<NoHedge>(f.hedge) && f.outages.empty() && !f.random_outages &&
          !f.max_outstanding && !f.max_server_outstanding && f.gateway.batch == 1 && !f.uplink &&
-         !f.downlink && f.fan_out.placement != Placement::distinct;
+         !f.downlink && f.fan_out.placement != FanOutPlacement::distinct;
 }
 
 LindleyRun run_lindley(const Scenario& s, const RequestTable& table, Control control,
                        RunTotals& totals) {
   const FleetSpec& f = *s.fleet;
   LindleyRun run;
-  open_columns(table, s.record_waterfall, run.columns);
+  open_columns(table, s.record_waterfall, false, run.columns);
   RequestColumns& c = run.columns;
   Router router = routing::make_router(f.router, table);
   const Stream routing(s.seed, Purpose::routing);
@@ -115,7 +115,7 @@ LindleyRun run_lindley(const Scenario& s, const RequestTable& table, Control con
 
   const auto parts = static_cast<std::uint32_t>(f.fan_out.parts);
   const auto quorum = static_cast<std::size_t>(f.fan_out.quorum.value_or(parts));
-  const bool sharded = f.fan_out.placement == Placement::sharded;
+  const bool sharded = f.fan_out.placement == FanOutPlacement::sharded;
   const std::size_t share = sharded ? lines.size() / parts : lines.size();
   const std::vector<std::int32_t> load(lines.size());
   const std::vector<std::int64_t> kv(lines.size());

@@ -88,6 +88,13 @@ class TokenServers {
           &RequestColumns::bubble_ns}) {
       (c.*column)[r] = (own.*column)[q];
     }
+    if (c.ttft_host_ns.empty()) return;
+    for (auto column : {&RequestColumns::ttft_host_ns, &RequestColumns::ttft_compute_ns,
+                        &RequestColumns::ttft_hbm_ns, &RequestColumns::ttft_comm_ns,
+                        &RequestColumns::ttft_preempted_ns, &RequestColumns::ttft_redo_ns,
+                        &RequestColumns::ttft_bubble_ns}) {
+      (c.*column)[r] = (own.*column)[q];
+    }
   }
 
   // Sums over the run; checks Little's law at every replica that did not fail.

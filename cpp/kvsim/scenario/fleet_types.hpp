@@ -158,18 +158,18 @@ struct LinkSpec {
 
 // ---- fan-out and hedging ----
 
-enum class Placement { any, distinct, sharded };
+enum class FanOutPlacement { any, distinct, sharded };
 template <>
-struct EnumNames<Placement> {
-  static constexpr std::string_view name = "Placement";
-  static constexpr std::pair<Placement, std::string_view> values[] = {
-      {Placement::any, "any"}, {Placement::distinct, "distinct"}, {Placement::sharded, "sharded"}};
+struct EnumNames<FanOutPlacement> {
+  static constexpr std::string_view name = "FanOutPlacement";
+  static constexpr std::pair<FanOutPlacement, std::string_view> values[] = {
+      {FanOutPlacement::any, "any"}, {FanOutPlacement::distinct, "distinct"}, {FanOutPlacement::sharded, "sharded"}};
 };
 
 struct FanOutSpec {
   std::int64_t parts = 1;
   std::optional<std::int64_t> quorum;
-  Placement placement = Placement::any;
+  FanOutPlacement placement = FanOutPlacement::any;
   static constexpr std::string_view type_name = "FanOut";
   static constexpr std::string_view doc =
       "A request becomes several parallel sub-requests and is done with the last of them.";

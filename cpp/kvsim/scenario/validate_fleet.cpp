@@ -90,15 +90,15 @@ void FleetSpec::validate(std::string_view path) const {
   if (weighted && !groups.empty() && !(weights > 0)) {
     bad_field(join_path(path, "groups"), "weights that sum to 0", "a sum above 0");
   }
-  if (fan_out.placement == Placement::distinct && parts > n) {
+  if (fan_out.placement == FanOutPlacement::distinct && parts > n) {
     bad_field(join_path(path, "fan_out.parts"), text(parts),
               "at most the number of servers, " + text(n) + ", with placement distinct");
   }
-  if (fan_out.placement == Placement::sharded && n % parts != 0) {
+  if (fan_out.placement == FanOutPlacement::sharded && n % parts != 0) {
     bad_field(join_path(path, "fan_out.parts"), text(parts),
               "a divisor of the number of servers, " + text(n) + ", with placement sharded");
   }
-  const std::int64_t shard = fan_out.placement == Placement::sharded ? n / parts : n;
+  const std::int64_t shard = fan_out.placement == FanOutPlacement::sharded ? n / parts : n;
   if (!std::holds_alternative<NoHedge>(hedge) && shard < 2) {
     bad_field(join_path(path, "hedge"),
               "hedging with one server" + std::string(shard < n ? " a shard" : ""),

@@ -68,6 +68,12 @@ void Ledger::add_row() {
     column->push_back(0);
   }
   redoing_.push_back(0);
+  if (!first_tokens_) return;
+  for (auto* column : {&columns.ttft_host_ns, &columns.ttft_compute_ns, &columns.ttft_hbm_ns,
+                       &columns.ttft_comm_ns, &columns.ttft_preempted_ns, &columns.ttft_redo_ns,
+                       &columns.ttft_bubble_ns}) {
+    column->push_back(0);
+  }
 }
 
 // Time between the request's batches, and the time that its batch waited for a stage, is bubble.

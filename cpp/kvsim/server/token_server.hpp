@@ -87,12 +87,13 @@ class ReplicaServer final : public TokenServer {
  public:
   // `from` tells what all requests have in common.
   ReplicaServer(const SchedulerConfig& config, const StepTimeModel& model, const RequestTable& from,
-                std::int64_t longest_output, Mode mode, bool waterfall, bool stop_at_finish,
-                Control control)
+                std::int64_t longest_output, Mode mode, bool waterfall, bool first_tokens,
+                bool stop_at_finish, Control control)
       : replica_(config, model, prepared(from), mode, Record::requests, waterfall, control,
                  longest_output) {
     front_end_ = config.front_end;
     replica_.open(&finished_, stop_at_finish);
+    if (first_tokens) replica_.ledger().keep_first_tokens();
   }
 
   void advance(Ns horizon) override { replica_.advance(horizon); }

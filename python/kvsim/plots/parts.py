@@ -6,6 +6,9 @@ from typing import Any
 
 # Colour, hatching: neighbours differ in lightness, and the hatching tells them apart in grey.
 _LOOKS: dict[str, tuple[str, str]] = {
+    "gateway": ("#F2E6CC", ".."),
+    "dispatch": ("#B8A99A", ""),
+    "network": ("#F2D98C", "//"),
     "frontend": ("#D9D9D9", ""),
     "queue": ("#8C8C8C", "//"),
     "host": ("#CC79A7", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kvsim._waterfall import PARTS, Waterfall
+from kvsim._waterfall import FLEET_PARTS, PARTS, Waterfall
 from kvsim.plots import parts
 from kvsim.plots.style import axes, styled
 from kvsim.result import Result
@@ -162,7 +162,7 @@ def _stacked(ax: Axes, named: Mapping[str, Waterfall], title: str | None) -> Axe
     ax.grid(visible=False, axis="y")
     if title:
         ax.set_title(title)
-    order = [p for p in PARTS if p in used]
+    order = [p for p in (*FLEET_PARTS, *PARTS) if p in used]
     ax.legend(
         [Patch(**parts.look(p)) for p in order], [parts.name(p) for p in order], loc="upper left",
         bbox_to_anchor=(0, -0.14), ncols=min(6, len(order)),
