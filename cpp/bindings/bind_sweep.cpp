@@ -101,7 +101,8 @@ std::optional<BoundResult> result(const BoundSweep& self, std::size_t i) {
 }
 
 using Rows = py::typing::Tuple<py::array_t<std::int64_t>, py::array_t<std::uint8_t>,
-                               py::array_t<std::uint8_t>, py::array_t<double>, py::typing::Dict<py::int_, py::str>,
+                               py::array_t<std::uint8_t>, py::array_t<double>,
+                               py::typing::Dict<py::int_, py::str>,
                                py::typing::Dict<py::int_, py::typing::List<py::str>>>;
 
 // The rows of the points that have finished since the last call, in order of the points.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kvsim/core/error.hpp"
+#include "kvsim/metrics/counted_rows.hpp"
 #include "kvsim/metrics/stability.hpp"
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/metrics/warmup.hpp"
@@ -216,10 +217,9 @@ void judge_stability(const Scenario& s, Result& result) {
 
 void finish_result(const Scenario& s, const Inputs& in, Result& result) {
   const bool some_failed = result.fleet.rejected + result.fleet.lost > 0;
-  const WarmupCut warmup =
-      some_failed && !std::holds_alternative<NoWarmup>(s.warmup)
-          ? warmup_cut(s.warmup, completed_rows(result.requests))
-          : warmup_cut(s.warmup, result.requests);
+  const WarmupCut warmup = some_failed && !std::holds_alternative<NoWarmup>(s.warmup)
+                               ? warmup_cut(s.warmup, completed_rows(result.requests))
+                               : warmup_cut(s.warmup, result.requests);
   if (!warmup.steady) {
     result.warnings.emplace_back(
         "warmup: MSER-5 finds no steady part; the first half of the requests is left out");

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kvsim._columns import as_array
 from kvsim._pandas import frame
+from kvsim._runs import whole
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def setting(result: SweepResult, path: str) -> list[Any]:
         if above not in result.design.values:
             continue
         for row, value in enumerate(result.axis(above)):
-            found = _inside(value, rest)
+            found = _inside(whole(above, value), rest)
             if found is not None:
                 column[row] = found
     return column

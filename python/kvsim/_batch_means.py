@@ -49,8 +49,10 @@ def run_half_widths(result: Result, confidence: float, names: list[str]) -> dict
 
 
 def _series(result: Result, column: str) -> Array:
-    """Return a latency in ms by order of arrival, after the warm-up."""
+    """Return a latency in ms by order of arrival, of what was completed after the warm-up."""
     order = np.argsort(result.requests["arrival_ns"], kind="stable")
+    if "outcome" in result.requests:
+        order = order[result.requests["outcome"][order] == 0]
     order = order[int(result.summary["warmup_requests"] or 0) :]
     values = np.asarray(result.requests[column], dtype=np.float64)[order] / 1e6
     return values[np.isfinite(values)]

@@ -68,6 +68,8 @@ def _struct(
     about: dict[str, Any], enums: dict[str, Any], shorthands: dict[str, Any]
 ) -> dict[str, Any]:
     properties = {f["name"]: _field(f, enums, shorthands) for f in about["fields"]}
+    if about["presets"]:
+        properties["preset"] = {"enum": list(about["presets"])}
     return {
         "type": "object",
         "description": about["doc"],
@@ -106,7 +108,9 @@ def _type(
     if kind == "list":
         return {"type": "array", "items": _type(about["of"], enums, shorthands)}
     if kind == "struct":
-        return {"$ref": f"#/$defs/{about['struct']}"}
+        whole = {"$ref": f"#/$defs/{about['struct']}"}
+        presets = next(s for s in schema()["structs"] if s["name"] == about["struct"])["presets"]
+        return {"anyOf": [{"enum": list(presets)}, whole]} if presets else whole
     if kind == "name_or_struct":
         return {"anyOf": [{"type": "string"}, {"$ref": f"#/$defs/{about['struct']}"}]}
     assert kind == "variant", kind

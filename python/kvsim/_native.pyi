@@ -153,6 +153,7 @@ class Sweep:
     ) -> tuple[
         numpy.typing.NDArray[numpy.int64],
         numpy.typing.NDArray[numpy.uint8],
+        numpy.typing.NDArray[numpy.uint8],
         numpy.typing.NDArray[numpy.float64],
         dict[int, str],
         dict[int, list[str]],

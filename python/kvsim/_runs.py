@@ -188,14 +188,19 @@ class Runs:
         return out
 
 
+def whole(path: str, value: Any) -> Any:
+    """Return what a value stands for, so that other axes may set fields within it."""
+    if path == "engine" and isinstance(value, str):
+        return Engine.preset(value)
+    if path == "engine" and isinstance(value, Mapping) and "preset" in value:
+        return Engine.from_dict(value)
+    return value
+
+
 def _whole(design: Design) -> Design:
-    """Return a design with engines for their names, so that other axes may set fields in them."""
-    values = design.values.get("engine", [])
-    if not any(isinstance(v, str) for v in values):
+    if "engine" not in design.values:
         return design
-    return design.with_values(
-        "engine", [Engine.preset(v) if isinstance(v, str) else v for v in values]
-    )
+    return design.with_values("engine", [whole("engine", v) for v in design.values["engine"]])
 
 
 def content_key(canonical: bytes, hashes: Mapping[str, str]) -> bytes:

@@ -488,16 +488,17 @@ def _found(table: pa.Table, rows_of: Mapping[bytes, list[int]]) -> Batch | None:
         return None
     at = np.array([i for i, _ in pairs])
     names = (_native.status_names(), _native.calibration_names())
-    codes = [
+    status, calibration = (
         np.array([known.index(text) for text in table.column(name).to_pylist()], np.uint8)[at]
         for name, known in zip(_TEXTS, names, strict=True)
-    ]
+    )
     reason = table.column("reason").to_pylist()
     warnings = table.column("warnings").to_pylist()
     figures = np.stack([table.column(name).to_numpy()[at] for name in SUMMARY], axis=1)
     return Batch(
         np.array([row for _, row in pairs], dtype=np.int64),
-        *codes,
+        status,
+        calibration,
         figures,
         {row: reason[i] for i, row in pairs if reason[i]},
         {row: warnings[i] for i, row in pairs if warnings[i]},

@@ -14,7 +14,6 @@ from kvsim._runs import Batch
 from kvsim.design import Design
 from kvsim.result import COUNTS, SUMMARY
 
-
 _TEXTS = ("status", "reason", "calibration")
 
 
@@ -57,7 +56,7 @@ class SweepRow(Mapping[str, Any]):
         return (self.total - self.done) / self.rate_per_s
 
     def __getitem__(self, name: str) -> Any:
-        """Return an axis' value, `status`, `reason`, `calibration` or a figure, None where undefined."""
+        """Return what a column of a table has in its row, None where undefined."""
         if name in self.point:
             return self.point[name]
         if name in _TEXTS:

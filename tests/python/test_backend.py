@@ -68,6 +68,9 @@ def test_the_schema_of_sweeps_refuses_what_is_none(change: dict[str, Any]) -> No
         {"model": "llama-3-8b", "gpu": "h100-sxm", "workload": {"lengths": "sharegpt-300"}},
         {"warmup": {"kind": "requests", "num_requests": 3}, "slo": {"ttft_ms": 5}},
         {"workload": {"arrivals": {"kind": "closed_loop", "concurrency": 4}, "num_requests": 3}},
+        {"engine": "vllm-0.33"},
+        {"engine": {"preset": "vllm-0.33", "block_size": 32}},
+        {"fleet": {"num_servers": 2, "router": {"kind": "random"}, "groups": [{"count": 2}]}},
     ],
 )
 def test_the_schema_of_scenarios(scenario: dict[str, Any]) -> None:
@@ -75,7 +78,9 @@ def test_the_schema_of_scenarios(scenario: dict[str, Any]) -> None:
 
 
 def test_canonical_scenarios_keep_the_schema() -> None:
-    valid("scenario", kvsim.Scenario.from_dict(BASE).to_dict())
+    fleet = {**BASE, "fleet": {"server": {"kind": "one_shot"}, "power": {"idle_mw": 1}}}
+    for scenario in (BASE, fleet, {**BASE, "engine": "vllm-0.33"}):
+        valid("scenario", kvsim.Scenario.from_dict(scenario).to_dict())
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,8 @@ def test_canonical_scenarios_keep_the_schema() -> None:
     [
         {"engine": {"block_size": 0}},
         {"engine": {"blocksize": 16}},
+        {"engine": "vllm-0.3"},
+        {"fleet": {"servers": 2}},
         {"workload": {"arrivals": {"kind": "poisson", "cv": 2}}},
         {"weight_dtype": "int3"},
         {"seed": -1},

@@ -246,7 +246,9 @@ def test_an_unknown_dataset_reads_alike_everywhere() -> None:
         assert f"nearest: {near}" in message
         swept = kvsim.sweep(BASE, {"workload.lengths": [wrong, "sharegpt-300"]}, datasets=own)
         assert swept.reason[0] == message
-    with pytest.raises(ValueError, match="did you mean 'azure-2023-conversation' or 'azure-2023-code'"):
+    with pytest.raises(
+        ValueError, match="did you mean 'azure-2023-conversation' or 'azure-2023-code'"
+    ):
         kvsim.datasets.load("azure")
 
 

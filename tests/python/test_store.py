@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +349,40 @@ def test_a_read_only_folder_is_an_error_before_anything_is_simulated(
     with pytest.raises(StoreError, match=r"parts.*: Read-only file system") as caught:
         kvsim.sweep(BASE, {"seed": range(100_000)}, store=filled)
     assert len(caught.value.sweep_result) == 0  # type: ignore[attr-defined]
+
+
+def test_what_a_machine_has_no_memory_for_is_not_kept(folder: Path) -> None:
+    result = kvsim.sweep(BASE, {"workload.num_requests": [5, 10**9]}, store=folder)
+    assert result.status == ["ok", "invalid"]
+    assert "fits into memory" in result.reason[1]
+    assert len(kvsim.Store(folder)) == 1
+    calls = steps_of({"workload.num_requests": [5, 10**9]}, store=folder)
+    assert calls[0] == (1, 2)
+
+
+def test_engines_by_name_and_what_step_times_rest_on(folder: Path) -> None:
+    base = {"model": "llama-3-8b", "gpu": "h100-sxm", "workload": {"num_requests": 20}}
+    axes = {
+        "engine": ["vllm-0.12", {"preset": "vllm-0.33", "block_size": 32}],
+        "engine.max_num_seqs": [2, 64, 0],
+        "step_time": [{"kind": "kernels"}, {"kind": "affine"}],
+    }
+    plain = kvsim.sweep(base, axes)
+    rests = ["table", "given", "table", "given", "given", "given"]
+    assert plain.calibration == rests * 2
+    first = kvsim.sweep(base, axes, store=folder)
+    again = kvsim.sweep(base, axes, store=folder)
+    with ThreadPoolExecutor(2) as pool:
+        elsewhere = kvsim.sweep(base, axes, executor=pool, chunk_points=5)
+    assert plain.to_json() == first.to_json() == again.to_json() == elsewhere.to_json()
+    assert kvsim.Store(folder).check() == 12
+    table = kvsim.Store(folder).table()
+    assert sorted(table.column("calibration").to_pylist()) == sorted(rests * 2)
+    points = kvsim.sweep(base, plain.points)
+    assert points["p99_ttft_ms"].tolist() == pytest.approx(
+        plain["p99_ttft_ms"].tolist(), nan_ok=True
+    )
+    averaged = kvsim.sweep(base, axes, replications=2)
+    assert averaged.calibration == rests * 2
+    rows = [row["calibration"] for row in kvsim.iter_sweep(base, {"seed": [1, 2]})]
+    assert rows == ["table", "table"]

@@ -119,7 +119,7 @@ def test_other_forms() -> None:
     assert table[0]["request_goodput"] == ""
     # What counts is a whole number, as in a run's summary.
     one = kvsim.simulate(result.scenario.replace(result.points[0])).summary
-    assert parsed["rows"][0].items() >= one.items()
+    assert parsed["points"][0].items() >= one.items()
     for name, value in one.items():
         assert type(result.rows()[0][name]) is type(value), name
     assert table[0]["completed"] == str(one["completed"])

@@ -21,8 +21,8 @@ struct WarmupCut {
 // initial transient (again)", J. Simulation 4(4).
 WarmupCut mser5(std::span<const double> series);
 
-// The cut that a scenario's rule makes in a run's completed requests, which stand in any order. Fails
-// (config) if it would leave nothing.
+// The cut that a scenario's rule makes in a run's completed requests, which stand in any order.
+// Fails (config) if it would leave nothing.
 WarmupCut warmup_cut(const Warmup& rule, const RequestColumns& requests);
 
 }  // namespace kvsim
