@@ -47,6 +47,7 @@ __all__ = [
     "Engine",
     "Exponential",
     "FanOut",
+    "FanOutPlacement",
     "FirstRequests",
     "FixedLengths",
     "Fleet",
@@ -132,7 +133,7 @@ AllReduceKind = Literal["auto", "table", "fitted", "ring", "tree"]
 TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
 DatasetOrder = Literal["trace", "resample"]
 Discipline = Literal["fcfs", "edf"]
-Placement = Literal["any", "distinct", "sharded"]
+FanOutPlacement = Literal["any", "distinct", "sharded"]
 Cancel = Literal["none", "at_start", "at_finish"]
 OnFailure = Literal["retry", "lose"]
 Record = Literal["summary", "requests", "steps", "all"]
@@ -1501,7 +1502,7 @@ class ReplicaGroup(Spec):
         weight: float = 1.0,
         gpu: str | Gpu | Mapping[str, Any] | None = None,
         tensor_parallel_size: int | None = None,
-        engine: Engine | Mapping[str, Any] | None = None,
+        engine: Engine | Mapping[str, Any] | str | None = None,
         one_shot: OneShot | Mapping[str, Any] | None = None,
     ) -> None:
         self._set(
@@ -1761,20 +1762,20 @@ class FanOut(Spec):
         Sub-requests of a request (from 1 up to 4096).
     quorum : int | None, in sub-requests, default None
         Answers that suffice; null = all (from 1 up to 4096).
-    placement : Placement, default 'any'
+    placement : FanOutPlacement, default 'any'
         any: each is routed by itself; distinct: to different servers; sharded: part k to the k-th
         of `parts` equal shares of the fleet.
     """
 
     parts: int
     quorum: int | None
-    placement: Placement
+    placement: FanOutPlacement
 
     _type: ClassVar[str] = "FanOut"
     _rules: ClassVar[Mapping[str, Rule]] = {"parts": whole, "quorum": whole}
 
     def __init__(
-        self, *, parts: int = 1, quorum: int | None = None, placement: Placement = "any"
+        self, *, parts: int = 1, quorum: int | None = None, placement: FanOutPlacement = "any"
     ) -> None:
         self._set(parts=parts, quorum=quorum, placement=placement)
 
@@ -2248,7 +2249,6 @@ class Mser5(Spec):
         self._set()
 
 
-StepTime = Roofline | Kernels | Affine | Polynomial
 StepTime = Kernels | Roofline | Affine | Polynomial
 
 Warmup = NoWarmup | FirstRequests | Mser5

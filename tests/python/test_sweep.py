@@ -196,7 +196,14 @@ def test_arrow_and_polars() -> None:
     axes = {**GRID, "workload.lengths": [kvsim.FixedLengths(), "sharegpt-300"]}
     result = kvsim.sweep(BASE, axes)
     table = result.to_arrow()
-    assert table.column_names == [*GRID, "workload.lengths", "status", "reason", *SUMMARY]
+    assert table.column_names == [
+        *GRID,
+        "workload.lengths",
+        "status",
+        "reason",
+        "calibration",
+        *SUMMARY,
+    ]
     assert json.loads(table.column("workload.lengths")[0].as_py())["kind"] == "fixed"
     frame = result.to_polars()
     assert frame["p99_e2el_ms"].to_list() == result["p99_e2el_ms"].tolist()
