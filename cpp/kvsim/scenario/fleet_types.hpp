@@ -163,7 +163,9 @@ template <>
 struct EnumNames<FanOutPlacement> {
   static constexpr std::string_view name = "FanOutPlacement";
   static constexpr std::pair<FanOutPlacement, std::string_view> values[] = {
-      {FanOutPlacement::any, "any"}, {FanOutPlacement::distinct, "distinct"}, {FanOutPlacement::sharded, "sharded"}};
+      {FanOutPlacement::any, "any"},
+      {FanOutPlacement::distinct, "distinct"},
+      {FanOutPlacement::sharded, "sharded"}};
 };
 
 struct FanOutSpec {

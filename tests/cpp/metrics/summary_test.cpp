@@ -121,8 +121,8 @@ TEST(summary, ten_requests_by_hand) {
 TEST(summary, stops_when_it_is_told) {
   const volatile bool stop = true;
   const auto q = columns(3, 5);
-  CHECK_THROWS_WITH(summarize(q, totals(q), ItlHistogram{}, Slo{}, {}, {.stop = &stop}), kvsim::Error,
-                    "stopped");
+  CHECK_THROWS_WITH(summarize(q, totals(q), ItlHistogram{}, Slo{}, {}, {.stop = &stop}),
+                    kvsim::Error, "stopped");
 }
 
 TEST(summary, single_tokens_have_no_tpot) {
