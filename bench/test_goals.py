@@ -64,6 +64,62 @@ def test_azure_below_the_knee(benchmark: Benchmark, figure: Report) -> None:
     figure("step/leap, azure below the knee", step / leap, "x")
 
 
+def ratio_of(slow: dict[str, Any], fast: dict[str, Any], rounds: int = 9) -> float:
+    """Return the median ratio of two scenarios' processor times, each pair taken in turn."""
+    kvsim.simulate(slow)
+    kvsim.simulate(fast)
+    ratios = []
+    for _ in range(rounds):
+        start = time.process_time()
+        kvsim.simulate(slow)
+        middle = time.process_time()
+        kvsim.simulate(fast)
+        ratios.append((middle - start) / (time.process_time() - middle))
+    return statistics.median(ratios)
+
+
+def asynchronous(point: dict[str, Any]) -> dict[str, Any]:
+    """Return the scenario with asynchronous scheduling."""
+    return point | {"engine": point["engine"] | {"async_scheduling": True}}
+
+
+def test_kernels(benchmark: Benchmark, figure: Report) -> None:
+    """Step times from measured kernels against the roofline's, a step."""
+    point = scenario("azure_kernels")
+    steps = simulated(benchmark, point).summary["steps"]
+    figure("azure, kernels", 20_000 / median(benchmark), "requests/s", at_least=1.5e6)
+    roofline = scenario("azure_below_knee")
+    more_steps = steps / kvsim.simulate(roofline).summary["steps"]
+    ratio = ratio_of(point, roofline) / more_steps
+    figure("kernels/roofline, time a step", ratio, "x", at_most=1.1)
+
+
+@pytest.mark.parametrize("name", ["azure_below_knee", "azure_kernels", "decode_heavy"])
+def test_asynchronous(benchmark: Benchmark, figure: Report, name: str) -> None:
+    """Asynchronous against synchronous scheduling, a step."""
+    point = scenario(name)
+    steps = simulated(benchmark, asynchronous(point)).summary["steps"]
+    more_steps = steps / kvsim.simulate(point).summary["steps"]
+    ratio = ratio_of(asynchronous(point), point) / more_steps
+    figure(f"async/sync, time a step, {name}", ratio, "x", at_most=1.0)
+
+
+@pytest.mark.parametrize(("stages", "gpus", "rate_per_s"), [(2, 4, 8.0), (3, 2, 4.0), (4, 2, 4.0)])
+def test_pipeline(
+    benchmark: Benchmark, figure: Report, stages: int, gpus: int, rate_per_s: float
+) -> None:
+    """Azure's lengths below the knee on stages of `gpus` GPUs, asynchronous and synchronous."""
+    point = scenario("azure_pipeline")
+    point |= {"pipeline_parallel_size": stages, "tensor_parallel_size": gpus}
+    point["workload"]["arrivals"]["rate_per_s"] = rate_per_s
+    result = simulated(benchmark, point, rounds=5)
+    assert result.status == "ok"
+    figure(f"pipeline of {stages}", 20_000 / median(benchmark), "requests/s", at_least=0.3e6)
+    synchronous = point | {"engine": point["engine"] | {"async_scheduling": False}}
+    seconds = timed(lambda: kvsim.simulate(synchronous), 5)
+    figure(f"pipeline of {stages}, synchronous", 20_000 / seconds, "requests/s", at_least=0.3e6)
+
+
 def test_azure_trace_polynomial(benchmark: Benchmark, figure: Report) -> None:
     """The whole trace on the peer's own step times: 443,928 passes, 1.27 s there."""
     result = simulated(benchmark, scenario("azure_trace_polynomial"))

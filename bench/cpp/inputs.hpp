@@ -75,6 +75,8 @@ struct Run {
     const std::string catalogue = source + "/python/kvsim/data/catalog/";
     catalog.add_models(kvsim_test::read_text(catalogue + "models.json"));
     catalog.add_gpus(kvsim_test::read_text(catalogue + "gpus.json"));
+    catalog.add_step_tables(
+        kvsim_test::read_text(source + "/python/kvsim/data/step_time/h100-sxm.json"));
     const std::string path = source + "/bench/scenarios/" + name + ".json";
     scenario =
         kvsim::from_json<kvsim::Scenario>(kvsim::json::parse(kvsim_test::read_text(path), path));

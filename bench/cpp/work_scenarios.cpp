@@ -19,9 +19,10 @@ std::function<double()> simulate(const std::shared_ptr<Run>& run) {
 }
 
 // With the lengths of the Azure trace.
-std::function<double()> azure(const std::string& scenario, Mode mode) {
+std::function<double()> azure(const std::string& scenario, Mode mode, bool async = false) {
   auto run = std::make_shared<Run>(scenario);
   run->scenario.mode = mode;
+  if (async) run->scenario.engine.async_scheduling = true;
   run->datasets["azure-2023-conversation"] = kvsim_bench::azure_conversation();
   return simulate(run);
 }
@@ -44,6 +45,10 @@ int main(int argc, char** argv) {
           {"azure_leap", [] { return azure("azure_below_knee", Mode::leap); }},
           {"azure_step", [] { return azure("azure_below_knee", Mode::step); }},
           {"azure_preempt", [] { return azure("azure_beyond_knee", Mode::leap); }},
+          {"azure_async", [] { return azure("azure_below_knee", Mode::leap, true); }},
+          {"azure_kernels", [] { return azure("azure_kernels", Mode::leap); }},
+          {"azure_kernels_async", [] { return azure("azure_kernels", Mode::leap, true); }},
+          {"azure_pipeline", [] { return azure("azure_pipeline", Mode::leap); }},
           {"azure_trace", [] { return azure("azure_trace_polynomial", Mode::leap); }},
           {"decode_heavy", [] { return simulate(std::make_shared<Run>("decode_heavy")); }},
           {"mooncake_2000", mooncake},

@@ -47,6 +47,7 @@ class Mutant:
 
 DEFINITION, STATE = "scheduler/definition.hpp", "scheduler/state.hpp"
 POOL, LAZY, LEAP = "kv/block_pool.hpp", "scheduler/lazy.hpp", "server/replica_leap.hpp"
+QUEUED_LAZY, QUEUED_LEAP = "server/queued_lazy.hpp", "server/queued_leap.hpp"
 
 MUTANTS = (
     Mutant("unkeyed blocks go to the back of the free queue", POOL,
@@ -114,6 +115,15 @@ MUTANTS = (
            "leap.publishers"),
     Mutant("a leap passes by a block that the head of the queue could hit", LEAP,
            "|| (head_waits && lazy_.publishes_next())", ""),
+    Mutant("time between a pipeline's batches is left out of a leap", QUEUED_LEAP,
+           "group.bubble += batch.end - group.end - batch.terms.total();", "",
+           "leap.carries_decode_heavy_runs_with_pipelines"),
+    Mutant("who leaves the lazy path takes any turn", QUEUED_LAZY,
+           "f.not_before = definition_.calls() + 1 + static_cast<std::int64_t>(i);", "",
+           "leap.carries_decode_heavy_runs_with_pipelines"),
+    Mutant("a head that lacks budget waits for a finish", QUEUED_LEAP,
+           "if (lacks_budget_ && !batch.leaving.empty()) blocked_ = false;", "",
+           "leap.budget_comes_back"),
     Mutant("output that was in flight at a preemption counts as new", STATE,
            "= f.stale = f.in_flight;", "= f.in_flight;"),
     Mutant("the last token in flight is not anticipated", DEFINITION,

@@ -43,21 +43,21 @@ class ItlHistogram {
 
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] bool exact() const;
-  // Gaps of steps that all have the same count: collected on the stack, appended in one go.
+  // Collects gaps on the stack and appends them in one go.
   class Run {
    public:
-    Run(ItlHistogram& all, std::uint64_t count) : all_(all), count_(count) {}
+    explicit Run(ItlHistogram& all) : all_(all) {}
     ~Run() { flush(); }
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    void add(Ns value_ns) {
+    void add(Ns value_ns, std::uint64_t count) {
       const auto value = static_cast<std::uint64_t>(value_ns);
-      if (((value >> value_bits) | (count_ >> count_bits)) != 0) [[unlikely]] {
-        all_.add(value_ns, count_);
+      if (((value >> value_bits) | (count >> count_bits)) != 0) [[unlikely]] {
+        all_.add(value_ns, count);
         return;
       }
-      words_[size_++] = value << count_bits | count_;
+      words_[size_++] = value << count_bits | count;
       if (size_ == words_.size()) flush();
     }
 
@@ -67,7 +67,6 @@ class ItlHistogram {
       size_ = 0;
     }
     ItlHistogram& all_;
-    std::uint64_t count_;
     std::size_t size_ = 0;
     std::array<std::uint64_t, 128> words_;
   };

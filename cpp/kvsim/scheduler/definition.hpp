@@ -47,6 +47,9 @@ class Definition {
 
   // Work of the planned step, for the step-time model; chunks in scheduling order.
   [[nodiscard]] const StepShape& shape() const { return shape_; }
+  // How often schedule() was called, calls that the lazy path made in its place included.
+  [[nodiscard]] std::int64_t calls() const { return calls_; }
+  void count_calls(std::int64_t n) { calls_ += n; }
   static void add_to(StepShape& shape, const Entry& e, const Seq& q) {
     if (q.known - e.computed == 1) {
       ++shape.decode_seqs;

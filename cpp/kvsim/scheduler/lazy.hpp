@@ -4,9 +4,9 @@
 // (materialised) only when something else happens to it.
 //
 // While r is lazy, seqs[r].computed holds C - step() and its table has ceil(C / block_size) blocks.
-// `lag` is 0 for the synchronous engine, where T = C + 1 between steps, and 1 for the asynchronous
-// one, where the last sampled token is not known yet and T = C. Keys exist for known tokens only,
-// so there a block is published one step later.
+// `lag` is 0 for the synchronous engine, where T = C + 1 when a step is scheduled, and 1 for the
+// asynchronous one, where the last sampled token is not known yet and T = C. Keys exist for known
+// tokens only, so there a block is published one step later.
 #pragma once
 
 #include <algorithm>
@@ -67,7 +67,7 @@ class LazyDecodes {
   // r samples in every step from the next on; the steps until its last token are known.
   void enter(RequestId r) {
     Seq& q = s_.seqs[r];
-    const std::int64_t c = q.known - 1 + lag_;
+    const std::int64_t c = q.computed;
     wheel_.insert(s_.seqs, r, step_, step_ + (q.limit - 1 - c));
     if (!q.reserved) insert_ordered(takers_[bucket(-c)], ordered(q, r));
     if constexpr (Pool::has_cache) {

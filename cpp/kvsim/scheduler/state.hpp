@@ -60,6 +60,7 @@ struct Flight {
   std::int32_t unseen = 0;      // U: tokens sampled by batches whose output is not processed yet
   std::int32_t in_flight = 0;   // F: tokens in batches in flight
   std::int32_t stale = 0;       // S: those of them that were scheduled before a preemption
+  std::uint16_t group = 0;      // lazy path: whose batches it decodes in
   bool passed_over = false;     // skipped at the head of the queue because of stale output
   std::int64_t not_before = 0;  // E: first call that may decode it again
 };

@@ -106,16 +106,22 @@ class Ledger {
     }
     mark_ns(r) = start;
   }
-  // Batches in flight, lazily: r is in every batch from the one after `sums` on / up to `sums`,
-  // whose end is `end`.
-  void open_batches(std::uint32_t r, const Terms& sums) {
-    if (waterfall_) add_terms(r, Terms{} - sums);
+  // Batches in flight, lazily: what r has of its batches is the growth of these sums from opening
+  // to closing them. It is booked up to the end of the one that landed last.
+  void open_batches(std::uint32_t r, const Terms& sums, Ns bubble) {
+    if (!waterfall_) return;
+    add_terms(r, Terms{} - sums);
+    columns.bubble_ns[r] -= bubble;
   }
-  [[nodiscard]] bool booked_until(std::uint32_t r, Ns t) { return !waterfall_ || mark_ns(r) == t; }
-  void close_batches(std::uint32_t r, const Terms& sums, Ns end) {
+  void close_batches(std::uint32_t r, const Terms& sums, Ns bubble, Ns end) {
     if (!waterfall_) return;
     add_terms(r, sums);
+    columns.bubble_ns[r] += bubble;
     mark_ns(r) = end;
+  }
+  // Up to where the time of a request in flight is booked.
+  [[nodiscard]] Ns booked_until(std::uint32_t r) const {
+    return waterfall_ ? columns.finish_ns[r] : 0;
   }
   void batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, bool samples);
 

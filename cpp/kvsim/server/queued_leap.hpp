@@ -1,122 +1,21 @@
-// The lazy path of asynchronous scheduling (one stage). Between rounds one batch is in flight. A
-// round schedules the next one, which starts when that one ends, and then processes that one's
-// output; so a request leaves the lazy set when its last token is launched, and finishes a round
-// later. Includers of QueuedReplica include this header.
+// Rounds of the lazy path of batches in flight. A round schedules a batch, which takes the last
+// place in the queue, and then processes the output of the oldest one. So a request leaves its
+// group when its last token is launched, and finishes when that lands. Includers of QueuedReplica
+// include this header.
 #pragma once
 
+#include "kvsim/server/queued_lazy.hpp"
 #include "kvsim/server/queued_replica.hpp"
 
 namespace kvsim {
 
 template <class Pool>
-bool QueuedReplica<Pool>::go_lazy() {
-  if (queue_.size() != 1 || queue_.front().entries.empty() || queue_.front().end < now()) {
-    return false;
-  }
-  for (const RequestId r : state_.running) {
-    const Flight& f = state_.flights[r];
-    if (!state_.seqs[r].chunking && f.unseen != 1) return false;
-  }
-  flying_ = std::move(queue_.front());
-  queue_.pop_front();
-  flying_decodes_ = 0;
-  flying_chunks_.clear();
-  leaving_.clear();
-  chunkers_.clear();
-  const Terms before = ledger_.totals.terms - flying_.terms;
-  std::size_t at = flying_.first_entry;
-  for (const Entry& e : flying_.entries) {
-    if (recorder_.entries_on()) recorder_.fate(at++, e.samples ? 'k' : '-', e.samples);
-    const Seq& q = state_.seqs[e.id];
-    const bool first = q.known == q.prompt;
-    const bool last = q.known + 1 >= q.limit;
-    if (!e.samples || first || e.tokens != 1 || ledger_.redoing(e.id) ||
-        ledger_.last_token_ns(e.id) != now() || !ledger_.booked_until(e.id, flying_.start)) {
-      flying_chunks_.push_back({e, first, last});
-      continue;
-    }
-    ++flying_decodes_;
-    ledger_.open_batches(e.id, before);
-    if (last) {
-      leaving_.push_back(ordered(q, e.id));
-    } else {
-      lazy_.enter(e.id);
-    }
-  }
-  for (const RequestId r : state_.running) {
-    const Seq& q = state_.seqs[r];
-    state_.flights[r] = Flight{};
-    if (q.chunking) chunkers_.push_back(ordered(q, r));
-  }
-  lazy_now_ = true;
-  blocked_ = false;
-  return true;
-}
-
-// Those whose last prompt chunk is in flight decode from the next batch on.
-template <class Pool>
-void QueuedReplica<Pool>::enter_from_flight() {
-  for (const Chunk& c : flying_chunks_) {
-    if (!c.entry.samples || c.last || state_.seqs[c.entry.id].lazy) continue;
-    lazy_.enter(c.entry.id);
-    ledger_.open_batches(c.entry.id, ledger_.totals.terms);
-  }
-}
-
-// Writes everything out as the definition wants it; enter_from_flight() has been called.
-template <class Pool>
-void QueuedReplica<Pool>::go_explicit() {
-  std::erase_if(state_.running, [this](RequestId r) { return !state_.seqs[r].live; });
-  const Terms before = ledger_.totals.terms - flying_.terms;
-  flying_.entries.clear();
-  auto chunk = flying_chunks_.begin();
-  auto leaving = leaving_.begin();
-  for (const RequestId r : state_.running) {
-    Seq& q = state_.seqs[r];
-    Flight& f = state_.flights[r];
-    const bool was_lazy = q.lazy;
-    if (was_lazy) {
-      lazy_.leave_wheel(r);
-      lazy_.leave(r);
-    }
-    if (chunk != flying_chunks_.end() && chunk->entry.id == r) {
-      flying_.entries.push_back(chunk->entry);
-      f.in_flight = chunk->entry.tokens;
-      f.unseen = chunk->entry.samples ? 1 : 0;
-      if (was_lazy) ledger_.open_batches(r, Terms{} - ledger_.totals.terms);
-      ++chunk;
-      continue;
-    }
-    const bool leaves = leaving != leaving_.end() && id_of(*leaving) == r;
-    if (!was_lazy && !leaves) continue;
-    if (leaves) ++leaving;
-    flying_.entries.push_back({r, q.computed - 1, 1, 0, q.blocks, 2, false, true});
-    f.in_flight = f.unseen = 1;
-    ledger_.close_batches(r, before, flying_.start);
-    ledger_.set_last_token(r, now());
-  }
-  flying_.samples = false;
-  for (const Entry& e : flying_.entries) flying_.samples = flying_.samples || e.samples;
-  stage_free_[0] = flying_.end;
-  recent_.assign(1, {flying_.end, flying_.samples});
-  queue_.push_back(std::move(flying_));
-  lazy_.reset_step();
-  lazy_now_ = false;
-}
-
-template <class Pool>
 bool QueuedReplica<Pool>::lazy_round() {
   add_arrivals();
-  const bool none_enter = state_.waiting.empty() || blocked_;
-  if (flying_chunks_.empty() && leaving_.empty() && chunkers_.empty() && none_enter &&
-      lazy_.count() > 0 && lazy_.step() < (std::int64_t{1} << 30)) {
-    const std::int64_t steps = ledger_.totals.steps;
-    leap();
-    if (ledger_.totals.steps > steps) return true;
-  }
+  if (chunkers_.empty() && (state_.waiting.empty() || blocked_) && leap()) return true;
   enter_from_flight();
   state_.set_threshold();
-  if (lazy_.step() >= (std::int64_t{1} << 30) || !lazy_allowed()) {
+  if (!lazy_allowed()) {
     go_explicit();
     return false;
   }
@@ -137,12 +36,17 @@ std::int64_t QueuedReplica<Pool>::chunk_tokens(const Seq& q, std::int64_t budget
 // No preemption, and no chunk that competes for the budget with a decode behind it.
 template <class Pool>
 bool QueuedReplica<Pool>::lazy_allowed() const {
-  if (lazy_.count() == 0 || lazy_.count() > state_.cfg.budget) return false;
-  std::int64_t wish = lazy_.count();
-  auto blocks = static_cast<std::int64_t>(lazy_.takers().size());
-  std::int64_t budget = state_.cfg.budget - lazy_.count();
+  const LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
+  if (state_.num_running == 0 || lazy.count() > state_.cfg.budget ||
+      lazy.step() >= (std::int64_t{1} << 30)) {
+    return false;
+  }
+  std::int64_t wish = lazy.count();
+  auto blocks = static_cast<std::int64_t>(lazy.takers().size());
+  std::int64_t budget = state_.cfg.budget - lazy.count();
   for (const OrderedId x : chunkers_) {
     const Seq& q = state_.seqs[id_of(x)];
+    if (waits(id_of(x))) return false;
     wish += chunk_tokens(q, state_.cfg.max_model_len);
     const std::int64_t n = chunk_tokens(q, budget);
     budget -= n;
@@ -152,20 +56,22 @@ bool QueuedReplica<Pool>::lazy_allowed() const {
   if (chunkers_.empty()) return true;
   std::size_t behind = 0;
   for (std::size_t i = state_.running.size(); i > 0; --i) {
-    const Seq& q = state_.seqs[state_.running[i - 1]];
+    const RequestId r = state_.running[i - 1];
+    const Seq& q = state_.seqs[r];
     if (!q.live) continue;
-    if (q.lazy) break;
+    if (q.lazy && state_.flights[r].group == turn_) break;
     if (q.chunking) ++behind;
   }
-  return behind == chunkers_.size() || (wish <= state_.cfg.budget && !lazy_.publishes_next());
+  return behind == chunkers_.size() || (wish <= state_.cfg.budget && !lazy.publishes_next());
 }
 
 // The running loop; returns the budget that is left.
 template <class Pool>
 std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
-  std::int64_t spent = 0;
-  bool published = !lazy_.publishes_next();
-  merged_ = lazy_.takers();
+  LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
+  std::int64_t left = state_.cfg.budget - lazy.count();
+  bool published = !lazy.publishes_next();
+  merged_ = lazy.takers();
   merged_.insert(merged_.end(), chunkers_.begin(), chunkers_.end());
   std::inplace_merge(merged_.begin(), merged_.end() - static_cast<std::ptrdiff_t>(chunkers_.size()),
                      merged_.end());
@@ -173,36 +79,43 @@ std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];
     if (q.lazy) {
-      lazy_.take_block(q);
+      lazy.take_block(q);
       continue;
     }
-    if (!published) lazy_.publish_blocks();
+    if (!published) lazy.publish_blocks();
     published = true;
-    const std::int64_t n = chunk_tokens(q, state_.cfg.budget - lazy_.count() - spent);
+    const std::int64_t n = chunk_tokens(q, left);
     if (n <= 0) continue;
     const std::int32_t before = q.blocks;
     state_.append_blocks(q, state_.blocks_needed(q, q.computed + n));
     state_.publish(r, q, q.computed + n);
     state_.plan.push_back({r, q.computed, static_cast<std::int32_t>(n), 0, before, 2, false});
-    spent += n;
+    left -= n;
   }
-  if (!published) lazy_.publish_blocks();
-  return state_.cfg.budget - lazy_.count() - spent;
+  if (!published) lazy.publish_blocks();
+  return left;
 }
 
-// Admissions, the new batch's execution, and then the output of the one in flight.
+// Admissions, the new batch's execution, and then the output of the oldest one.
 template <class Pool>
 void QueuedReplica<Pool>::launch(std::int64_t left) {
   flush_ = false;
   state_.carried = !state_.plan.empty();
   state_.admit_queued(left, left, false);
+  // What this call's chunks and admissions took of the budget comes back with the next one, and
+  // another group leaves another budget: only with the whole prompt reserved does the memory that
+  // an admission needs not depend on it.
   const Admission end = state_.admission_end;
-  blocked_ = end == Admission::memory
-                 ? state_.memory_stays_short()
-                 : end == Admission::slots || (end != Admission::empty && state_.plan.empty());
+  const bool alone = state_.cfg.stages == 1;
+  blocked_ =
+      end == Admission::slots || (end == Admission::memory &&
+                                        (alone || state_.cfg.reserve_full) && state_.memory_stays_short());
+  lacks_budget_ = !blocked_ && alone && end != Admission::empty && state_.plan.empty();
+  blocked_ = blocked_ || lacks_budget_;
+  LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
   StepShape shape;
-  shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy_.count();
-  shape.decode_context = lazy_.context();
+  shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy.count();
+  shape.decode_context = lazy.context();
   for (Entry& e : state_.plan) {
     Seq& q = state_.seqs[e.id];
     q.computed += e.tokens;
@@ -210,66 +123,72 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
     e.samples = !q.chunking;
     Definition<Pool>::add_to(shape, e, q);
   }
-  Batch next;
-  next.terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
-  next.start = flying_.end;
-  next.end = next.start + next.terms.total();
-  next.row = recorder_.next_row();
-  next.first_entry = recorder_.next_entry();
-  if (recorder_.steps_on()) record_lazy(next, shape);
-  count(next, shape);
-  const std::int64_t decodes = lazy_.count();
-  lazy_.advance();
-  std::swap(flying_, next);
-  std::swap(flying_decodes_, landing_decodes_);
-  landing_ = std::move(next);
-  landing_chunks_.swap(flying_chunks_);
-  landing_leaving_.swap(leaving_);
-  flying_decodes_ = decodes;
-  flying_chunks_.clear();
-  leaving_.clear();
-  lazy_.collect_finished(leaving_);
-  if (leaving_.size() > 1) std::sort(leaving_.begin(), leaving_.end());
+  Batch& batch = queue_.push();
+  batch.group = turn_;
+  batch.decodes = lazy.count();
+  batch.terms = terms_of(shape);
+  batch.samples = shape.sampled > 0;
+  execute(batch, now());
+  if (recorder_.steps_on()) record_lazy(batch, shape, now());
+  count(batch, shape);
+  lazy.advance();
+  collect_leaving(batch, groups_[turn_]);
+  launch_plan(batch);
+  definition_.count_calls(1);
+  land();
+  end_round(shape.tokens() > 0);
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::launch_plan(Batch& batch) {
   for (const Entry& e : state_.plan) {
     const Seq& q = state_.seqs[e.id];
     if (e.kind != 2) {
-      ledger_.batch_began(e.id, flying_.start, e.kind == 1);
+      ledger_.batch_began(e.id, batch.start, e.kind == 1);
       if (q.chunking) insert_ordered(chunkers_, ordered(q, e.id));
     } else if (!q.chunking) {
       erase_ordered(chunkers_, ordered(q, e.id));
     }
-    flying_chunks_.push_back({e, q.known == q.prompt, q.known + 1 >= q.limit});
+    batch.chunks.push_back({e, q.known == q.prompt, q.known + 1 >= q.limit});
   }
-  land();
 }
 
-// Output of the batch before the one that has just been launched.
+// The lazy requests' part of a batch whose output is processed at t.
+template <class Pool>
+template <class Histogram>
+void QueuedReplica<Pool>::land_decodes(const Batch& batch, Ns t, Histogram& gaps) {
+  Group& group = groups_[batch.group];
+  if (batch.decodes > 0) gaps.add(t - group.landed, static_cast<std::uint64_t>(batch.decodes));
+  group.sums += batch.terms;
+  group.bubble += batch.end - group.end - batch.terms.total();
+  group.end = batch.end;
+  group.landed = t;
+}
+
+// Output of the oldest batch.
 template <class Pool>
 void QueuedReplica<Pool>::land() {
-  const Ns before = now();
-  advance_to(landing_.end);
-  if (landing_decodes_ > 0) {
-    ledger_.itl.add(now() - before, static_cast<std::uint64_t>(landing_decodes_));
-    livelock_.progress();
-  }
-  const Terms sums = ledger_.totals.terms - flying_.terms;
-  for (const Chunk& c : landing_chunks_) {
-    ledger_.batch_ended(c.entry.id, landing_.start, landing_.end, landing_.terms, c.entry.samples);
-    if (!c.entry.samples) continue;
-    livelock_.progress();
-    // Those that decode on had their terms opened when the next batch left.
-    ledger_.sampled_in_batch(c.entry.id, c.first, c.last ? Terms{} : sums);
-    if (!c.last) continue;
-    ledger_.open_batches(c.entry.id, sums);
-    landing_leaving_.push_back(ordered(state_.seqs[c.entry.id], c.entry.id));
-  }
-  std::sort(landing_leaving_.begin(), landing_leaving_.end());
-  for (const OrderedId x : landing_leaving_) {
+  Batch& batch = queue_.front();
+  advance_to(batch.end);
+  if (batch.decodes > 0) livelock_.progress();
+  land_decodes(batch, now(), ledger_.itl);
+  if (!batch.plain()) land_others(batch);
+  if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
+  queue_.pop();
+}
+
+// What of it is handled one by one, and who got the last token.
+template <class Pool>
+void QueuedReplica<Pool>::land_others(Batch& batch) {
+  Group& group = groups_[batch.group];
+  for (const Batch::Chunk& c : batch.chunks) land_chunk(batch, c, group);
+  if (!batch.chunks.empty()) std::sort(batch.leaving.begin(), batch.leaving.end());
+  for (const OrderedId x : batch.leaving) {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];
-    ledger_.close_batches(r, sums, now());
+    ledger_.close_batches(r, group.sums, group.bubble, group.end);
     q.known = q.limit;
-    state_.publish(r, q, q.computed);
+    if (state_.cfg.async) state_.publish(r, q, q.computed);
     q.done = true;
     state_.finish(r);
     feed_.finished(r, now());
@@ -277,91 +196,253 @@ void QueuedReplica<Pool>::land() {
     flush_ = true;
     blocked_ = false;
   }
-  if (recorder_.steps_on()) {
-    recorder_.processed(landing_.row, now(), state_.pool.free());
-  }
+  batch.chunks.clear();
+  batch.leaving.clear();
   if (static_cast<std::int64_t>(state_.running.size()) > 2 * state_.num_running + 64) {
     std::erase_if(state_.running, [this](RequestId r) { return !state_.seqs[r].live; });
   }
 }
 
 template <class Pool>
-void QueuedReplica<Pool>::leap() {
-  std::visit([this](const auto& model) { this->leap_with(model); }, model_);
+void QueuedReplica<Pool>::land_chunk(Batch& batch, const Batch::Chunk& chunk, Group& group) {
+  const RequestId r = chunk.entry.id;
+  ledger_.batch_ended(r, batch.start, batch.end, batch.terms, chunk.entry.samples);
+  if (!chunk.entry.samples) return;
+  livelock_.progress();
+  ledger_.sampled_in_batch(r, chunk.first);
+  ledger_.open_batches(r, group.sums, group.bubble);
+  Seq& q = state_.seqs[r];
+  if (chunk.last) {
+    batch.leaving.push_back(ordered(q, r));
+  } else if (!state_.cfg.async) {
+    ++q.known;
+    enter(r, batch.group);
+  }
 }
 
-// Rounds in which the lazy requests, and nothing else, are launched and land.
+template <class Pool>
+void QueuedReplica<Pool>::end_round(bool ran) {
+  turn_ = turn_ + 1 == groups_.size() ? 0 : turn_ + 1;
+  if (!ran && work()) advance_to(now() + state_.cfg.empty_sleep_ns);
+}
+
+template <class Pool>
+bool QueuedReplica<Pool>::leap() {
+  return std::visit([this](const auto& model) { return leap_with(model); }, model_);
+}
+
+// Rounds that schedule decodes of a group and nothing else; false if there was none. It ends with
+// an arrival, when the head of the queue might be admitted, or when blocks run out.
 template <class Pool>
 template <class Model>
-void QueuedReplica<Pool>::leap_with(const Model& model) {
-  RunTotals& totals = ledger_.totals;
-  const std::int64_t n = lazy_.count();
-  const std::int64_t steps = lazy_.next_finish() - lazy_.step();
-  const auto decode = model.decode(n);
-  const bool head_waits = !state_.waiting.empty();
-  const Ns next_arrival = feed_.next_time();
-  const Ns began = now();
-  Ns t = began;
-  Ns end = flying_.end;
-  Terms sum;
-  Terms terms = flying_.terms;
-  std::int64_t done = 0;
-  Int128 used_integral = 0;
+bool QueuedReplica<Pool>::leap_with(const Model& model) {
+  constexpr std::int64_t most = 1 << 16;  // between two polls
   state_.plan.clear();
   state_.preempted.clear();
-  for (; done < steps && t < next_arrival; ++done) {
-    const auto need = static_cast<std::int64_t>(lazy_.takers().size());
-    if (need > state_.pool.free() || (head_waits && lazy_.publishes_next())) break;
-    terms = decode(lazy_.context());
-    if (need > 0) lazy_.take_blocks();
-    if (lazy_.publishes_next()) lazy_.publish_blocks();
-    ledger_.itl.add(end - t, static_cast<std::uint64_t>(flying_decodes_));
-    flying_decodes_ = n;
-    const std::int64_t used = state_.pool.usable() - state_.pool.free();
-    used_integral += Int128{used} * (end - t);
-    sum += terms;
-    if (recorder_.steps_on()) record_leap(t, end, terms, n);
-    t = end;
-    end += terms.total();
-    lazy_.advance();
+  Leap leap(now(), ledger_.itl);
+  while (leap.t < feed_.next_time() && state_.num_running > 0 && leap.rounds < most &&
+         (state_.waiting.empty() || blocked_)) {
+    if (!leap_round(model, leap)) break;
   }
-  if (done == 0) return;
-  livelock_.progress();
-  flying_.terms = terms;
-  flying_.start = t;
-  flying_.end = end;
-  totals.terms += sum;
-  totals.steps += done;
-  totals.lazy_steps += done;
-  totals.busy_ns += sum.total();
-  totals.scheduled_tokens += n * done;
-  totals.entries += n * done;
-  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
-  totals.max_running = std::max(totals.max_running, state_.num_running);
-  totals.max_waiting = std::max(totals.max_waiting, waiting);
-  totals.max_used_blocks =
-      std::max(totals.max_used_blocks, state_.pool.usable() - state_.pool.free());
-  totals.waiting_integral += Int128{waiting} * (t - began);
-  totals.running_integral += Int128{state_.num_running} * (t - began);
-  totals.used_block_integral += used_integral;
-  ledger_.set_clock(t);
+  if (leap.rounds == 0) return false;
+  book(leap);
+  return true;
+}
+
+// One round, or with one stage as many as end before something happens.
+template <class Pool>
+template <class Model>
+bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
+  using Decode = typename Model::Decode;
+  Batch& lands = queue_.front();
+  if (!lands.chunks.empty()) enter_from_flight();
+  Group& group = groups_[turn_];
+  LazyDecodes<Pool>& lazy = group.lazy;
+  const std::int64_t n = lazy.count();
+  if (n > 0) {
+    if (group.changed) look_ahead(group, model);
+    if (static_cast<std::int64_t>(lazy.takers().size()) > state_.pool.free() ||
+        n > state_.cfg.budget || (!state_.waiting.empty() && lazy.publishes_next()) ||
+        lazy.step() >= (std::int64_t{1} << 30)) {
+      return false;
+    }
+    if (state_.cfg.stages == 1 && lands.plain() && !recorder_.steps_on()) {
+      leap_alone(*std::get_if<Decode>(&group.decode), leap, feed_.next_time());
+      return true;
+    }
+  }
   flush_ = false;
-  if (done == steps) lazy_.collect_finished(leaving_);
-  if (leaving_.size() > 1) std::sort(leaving_.begin(), leaving_.end());
+  Batch& launched = queue_.push();
+  launch_decodes(launched, group, std::get_if<Decode>(&group.decode), leap.t);
+  if (n > 0) {
+    leap.terms += launched.terms;
+    leap.busy_ns += launched.stage_ns;
+    leap.tokens += n;
+    ++leap.steps;
+  }
+  ++leap.rounds;
+  if (++turn_ == groups_.size()) turn_ = 0;
+  pass(leap, std::max(leap.t, lands.end));
+  land_decodes(lands, leap.t, leap.gaps);
+  if (!lands.plain()) {
+    ledger_.set_clock(leap.t);
+    land_others(lands);
+  }
+  if (recorder_.steps_on()) recorder_.processed(lands.row, leap.t, state_.pool.free());
+  queue_.pop();
+  if (n == 0 && work()) pass(leap, leap.t + state_.cfg.empty_sleep_ns);
+  return true;
+}
+
+// The same for asynchronous scheduling on one stage, as long as nothing but decodes of the same
+// requests is launched and lands. Only the batch in flight changes, so it is held in variables.
+template <class Pool>
+template <class Decode>
+void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_arrival) {
+  Group& group = groups_[0];
+  LazyDecodes<Pool>& lazy = group.lazy;
+  Batch& flying = queue_.front();
+  const std::int64_t n = lazy.count();
+  const bool head_waits = !state_.waiting.empty();
+  const std::int64_t steps = group.last_token_at - lazy.step();
+  const Ns booked = group.end;
+  Terms landed = flying.terms;
+  Terms last = flying.terms;
+  Ns start = flying.start;
+  Ns end = flying.end;
+  Ns t = leap.t;
+  auto decodes = static_cast<std::uint64_t>(flying.decodes);
+  Terms sum;
+  std::int64_t done = 0;
+  do {
+    const auto need = static_cast<std::int64_t>(lazy.takers().size());
+    if (need > state_.pool.free() || (head_waits && lazy.publishes_next())) break;
+    last = decode(lazy.context());
+    if (need > 0) lazy.take_blocks();
+    if (lazy.publishes_next()) lazy.publish_blocks();
+    lazy.advance();
+    sum += last;
+    const Ns at = std::max(t, end);
+    leap.used_integral += Int128{used_blocks()} * (at - t);
+    leap.gaps.add(at - group.landed, decodes);
+    group.landed = at;
+    group.end = end;
+    decodes = static_cast<std::uint64_t>(n);
+    t = at;
+    start = at;
+    end = at + last.total();
+    ++done;
+  } while (done < steps && t < next_arrival);
+  flush_ = false;
+  landed += sum;
+  landed = landed - last;
+  group.sums += landed;
+  group.bubble += group.end - booked - landed.total();
+  flying.terms = last;
+  flying.start = start;
+  flying.end = stage_free_[0] = end;
+  flying.stage_ns = last.total();
+  flying.decodes = n;
+  flying.samples = true;
+  leap.terms += sum;
+  leap.busy_ns += sum.total();
+  leap.tokens += n * done;
+  leap.steps += done;
+  leap.rounds += done;
+  leap.most_used = std::max(leap.most_used, used_blocks());
+  leap.running_integral += Int128{state_.num_running} * (t - leap.t);
+  leap.t = t;
+  if (done == steps) collect_leaving(flying, group);
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::pass(Leap& leap, Ns until) {
+  leap.most_used = std::max(leap.most_used, used_blocks());
+  leap.used_integral += Int128{used_blocks()} * (until - leap.t);
+  leap.running_integral += Int128{state_.num_running} * (until - leap.t);
+  leap.t = until;
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::book(const Leap& leap) {
+  RunTotals& totals = ledger_.totals;
+  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
+  totals.max_waiting = std::max(totals.max_waiting, waiting);
+  totals.max_used_blocks = std::max(totals.max_used_blocks, leap.most_used);
+  totals.waiting_integral += Int128{waiting} * (leap.t - leap.began);
+  totals.running_integral += leap.running_integral;
+  totals.used_block_integral += leap.used_integral;
+  totals.terms += leap.terms;
+  totals.steps += leap.steps;
+  totals.lazy_steps += leap.steps;
+  totals.busy_ns += leap.busy_ns;
+  totals.scheduled_tokens += leap.tokens;
+  totals.entries += leap.tokens;
+  definition_.count_calls(leap.rounds);
+  if (leap.steps > 0) livelock_.progress();
+  ledger_.set_clock(leap.t);
+}
+
+// What is constant until somebody enters or leaves the group.
+template <class Pool>
+template <class Model>
+void QueuedReplica<Pool>::look_ahead(Group& group, const Model& model) {
+  group.decode = model.decode(group.lazy.count());
+  group.last_token_at = group.lazy.next_finish();
+  group.changed = false;
+}
+
+// The group's next batch, empty if nobody is in it.
+template <class Pool>
+template <class Decode>
+void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t) {
+  LazyDecodes<Pool>& lazy = group.lazy;
+  const std::int64_t n = lazy.count();
+  batch.group = turn_;
+  batch.decodes = n;
+  batch.samples = n > 0;
+  if (n > 0) {
+    batch.terms = (*decode)(lazy.context());
+    if (!lazy.takers().empty()) lazy.take_blocks();
+    if (lazy.publishes_next()) lazy.publish_blocks();
+  } else {
+    batch.terms = Terms{};
+  }
+  execute(batch, t);
+  if (recorder_.steps_on()) {
+    StepShape shape;
+    shape.decode_seqs = shape.decode_tokens = n;
+    shape.decode_context = lazy.context();
+    record_lazy(batch, shape, t);
+  }
+  if (n == 0) return;
+  lazy.advance();
+  if (lazy.step() == group.last_token_at) collect_leaving(batch, group);
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::collect_leaving(Batch& batch, Group& group) {
+  group.lazy.collect_finished(batch.leaving);
+  if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
+  group.changed = true;  // if only in that the wheel looked at who stood at its far end
+  if (lacks_budget_ && !batch.leaving.empty()) blocked_ = false;
 }
 
 // Rows of a launched batch: lazy requests and the plan, in running order.
 template <class Pool>
-void QueuedReplica<Pool>::record_lazy(const Batch& batch, const StepShape& shape) {
+void QueuedReplica<Pool>::record_lazy(Batch& batch, const StepShape& shape, Ns t) {
+  batch.row = recorder_.next_row();
+  batch.first_entry = recorder_.next_entry();
   if constexpr (Pool::has_ids) {
     if (recorder_.entries_on()) {
+      LazyDecodes<Pool>& lazy = groups_[batch.group].lazy;
       auto planned = state_.plan.begin();
       for (const RequestId r : state_.running) {
         const Seq& q = state_.seqs[r];
         if (!q.live) continue;
         const std::size_t at = recorder_.next_entry();
-        if (q.lazy) {
-          const std::int32_t c = lazy_.computed(q);
+        if (q.lazy && state_.flights[r].group == batch.group) {
+          const std::int32_t c = lazy.computed(q);
           const bool took = c % state_.cfg.block_size == 0;
           recorder_.entry({r, c, 1, 0, 0, 2, false}, state_.table(q) + c / state_.cfg.block_size,
                           took ? 1 : 0, 1);
@@ -378,31 +459,7 @@ void QueuedReplica<Pool>::record_lazy(const Batch& batch, const StepShape& shape
       }
     }
   }
-  recorder_.step(
-      {now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
-       state_.num_running, static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
-      state_.preempted);
-  recorder_.batch(batch.start, batch.end, 2);
-}
-
-template <class Pool>
-void QueuedReplica<Pool>::record_leap(Ns t, Ns end, const Terms& terms, std::int64_t n) {
-  Batch batch;
-  batch.terms = terms;
-  batch.start = end;
-  batch.end = end + terms.total();
-  StepShape shape;
-  shape.decode_seqs = shape.decode_tokens = n;
-  shape.decode_context = lazy_.context();
-  const std::size_t row = recorder_.next_row();
-  const std::size_t first_entry = recorder_.next_entry();
-  const Ns clock = now();
-  ledger_.set_clock(t);
-  record_lazy(batch, shape);
-  ledger_.set_clock(clock);
-  recorder_.processed(flying_.row, end, state_.pool.free());
-  flying_.row = row;
-  flying_.first_entry = first_entry;
+  record_row(batch, shape, t);
 }
 
 }  // namespace kvsim

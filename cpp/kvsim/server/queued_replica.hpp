@@ -3,9 +3,8 @@
 // docs/architecture.md).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <deque>
-#include <utility>
 #include <vector>
 
 #include "kvsim/core/control.hpp"
@@ -13,6 +12,7 @@
 #include "kvsim/scheduler/lazy.hpp"
 #include "kvsim/scheduler/livelock.hpp"
 #include "kvsim/scheduler/state.hpp"
+#include "kvsim/server/batch_queue.hpp"
 #include "kvsim/server/ledger.hpp"
 #include "kvsim/server/step_recorder.hpp"
 #include "kvsim/step_time/models.hpp"
@@ -29,16 +29,16 @@ class QueuedReplica {
       : ledger_(table, waterfall, true, control),
         state_(config, table),
         definition_(state_),
-        lazy_(state_, config.max_model_len, 1),
         feed_(table, config.front_end),
         recorder_(record),
         livelock_(state_),
         model_(model),
         control_(control),
+        queue_(config.batch_queue()),
         stage_free_(static_cast<std::size_t>(config.stages)),
-        leap_(mode == Mode::leap && config.async && config.stages == 1 &&
-              config.prefill_interval == 1 && table.stop_after.empty()) {
+        leap_(mode == Mode::leap && config.prefill_interval == 1 && table.stop_after.empty()) {
     state_.ledger = &ledger_;
+    if (leap_) make_groups(longest_output(config, table));
   }
 
   void run() {
@@ -88,16 +88,6 @@ class QueuedReplica {
     }
   }
 
-  struct Batch {
-    std::vector<Entry> entries;
-    Terms terms;
-    Ns start = 0;
-    Ns end = 0;
-    bool samples = false;
-    std::size_t row = 0;          // in the recorder
-    std::size_t first_entry = 0;  // in the recorder
-  };
-
   [[nodiscard]] bool work() const {
     return flush_ || state_.num_running > 0 || !state_.waiting.empty();
   }
@@ -109,8 +99,11 @@ class QueuedReplica {
     RunTotals& totals = ledger_.totals;
     totals.waiting_integral += Int128{static_cast<std::int64_t>(state_.waiting.size())} * dt;
     totals.running_integral += Int128{state_.num_running} * dt;
-    totals.used_block_integral += Int128{state_.pool.usable() - state_.pool.free()} * dt;
+    totals.used_block_integral += Int128{used_blocks()} * dt;
     ledger_.set_clock(t);
+  }
+  [[nodiscard]] std::int64_t used_blocks() const {
+    return state_.pool.usable() - state_.pool.free();
   }
 
   void add_arrivals() {
@@ -133,64 +126,69 @@ class QueuedReplica {
     bool block = true;
     if (work()) {
       flush_ = false;
-      call();
-      ran = !queue_.back().entries.empty();
-      block =
-          !(static_cast<std::int64_t>(queue_.size()) < state_.cfg.batch_queue() && (ran || work()));
+      ran = call();
+      block = !(queue_.size() < state_.cfg.batch_queue() && (ran || work()));
     }
     if (block) process();
     if (!ran && work()) advance_to(now() + state_.cfg.empty_sleep_ns);
   }
 
-  // schedule() and the start of the batch's execution, also of an empty one.
-  void call() {
+  // schedule() and the start of the batch's execution, also of an empty one, which returns false.
+  bool call() {
     definition_.schedule();
     check_progress();
     const StepShape& shape = definition_.shape();
-    Batch batch;
-    batch.entries = state_.plan;
-    if (!batch.entries.empty()) {
-      batch.terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
-    }
+    Batch& batch = queue_.push();
+    batch.entries.swap(state_.plan);
+    batch.terms = terms_of(shape);
     batch.samples = shape.sampled > 0;
-    batch.row = recorder_.next_row();
-    batch.first_entry = recorder_.next_entry();
-    execute(batch);
+    execute(batch, now());
     record(batch, shape);
     count(batch, shape);
     for (const Entry& e : batch.entries) {
       if (e.kind != 2) ledger_.batch_began(e.id, batch.start, e.kind == 1);
     }
-    queue_.push_back(std::move(batch));
+    return !batch.entries.empty();
+  }
+  [[nodiscard]] Terms terms_of(const StepShape& shape) const {
+    if (shape.tokens() == 0) return {};
+    return std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
   }
 
-  // Section 2: stages in order; with asynchronous scheduling the sampled tokens of batch k - P go
-  // back to the first stage before batch k starts.
-  void execute(Batch& batch) {
+  // Section 2, for the batch just pushed, scheduled at `t`: stages in order, each a part of the
+  // duration that is equal but for rounding, floor(d (g+1) / P) - floor(d g / P). With asynchronous
+  // scheduling the sampled tokens of batch k - P go back to the first stage before batch k starts.
+  void execute(Batch& batch, Ns t) {
     const std::int64_t stages = state_.cfg.stages;
-    Ns x = now();
-    if (state_.cfg.async && static_cast<std::int64_t>(recent_.size()) == stages) {
-      if (recent_.front().second) x = std::max(x, recent_.front().first);
-      recent_.pop_front();
+    Ns x = t;
+    if (state_.cfg.async && queue_.size() > stages && queue_.front().samples) {
+      x = std::max(x, queue_.front().end);
     }
-    batch.start = std::max(x, stage_free_[0]);
-    x = batch.start;
+    x = std::max(x, stage_free_[0]);
+    batch.start = x;
     const Ns duration = batch.terms.total();
-    for (std::int64_t g = 0; g < stages; ++g) {
-      Ns& free = stage_free_[static_cast<std::size_t>(g)];
-      const auto upto = [&](std::int64_t n) {
-        return static_cast<Ns>(Int128{duration} * n / stages);
-      };
-      x = std::max(x, free) + upto(g + 1) - upto(g);
+    if (stages == 1) {
+      batch.stage_ns = duration;
+      batch.end = stage_free_[0] = x + duration;
+      return;
+    }
+    batch.stage_ns = duration / stages;
+    const std::int64_t rest = duration % stages;
+    std::int64_t carry = 0;
+    for (Ns& free : stage_free_) {
+      carry += rest;
+      x = std::max(x, free) + batch.stage_ns;
+      if (carry >= stages) {
+        carry -= stages;
+        ++x;
+      }
       free = x;
     }
     batch.end = x;
-    if (state_.cfg.async) recent_.emplace_back(batch.end, batch.samples);
   }
 
   void process() {
-    Batch batch = std::move(queue_.front());
-    queue_.pop_front();
+    Batch& batch = queue_.front();
     advance_to(batch.end);
     std::size_t i = batch.first_entry;
     definition_.process_queued(
@@ -202,6 +200,8 @@ class QueuedReplica {
           flush_ = true;
         });
     if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
+    batch.entries.clear();
+    queue_.pop();
   }
 
   // Called before the entry's token is appended.
@@ -215,7 +215,9 @@ class QueuedReplica {
     livelock_.progress();
   }
 
-  void record(const Batch& batch, const StepShape& shape) {
+  void record(Batch& batch, const StepShape& shape) {
+    batch.row = recorder_.next_row();
+    batch.first_entry = recorder_.next_entry();
     if (!recorder_.steps_on()) return;
     if constexpr (Pool::has_ids) {
       if (recorder_.entries_on()) {
@@ -225,22 +227,25 @@ class QueuedReplica {
         }
       }
     }
+    record_row(batch, shape, now());
+  }
+  void record_row(const Batch& batch, const StepShape& shape, Ns t) {
     recorder_.step(
-        {now(), batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
+        {t, batch.terms, shape.decode_seqs + shape.chunks, shape.tokens(), shape.context(),
          state_.num_running, static_cast<std::int64_t>(state_.waiting.size()), state_.pool.free()},
         state_.preempted);
-    recorder_.batch(batch.start, batch.end, static_cast<std::int64_t>(queue_.size()) + 1);
+    recorder_.batch(batch.start, batch.end, queue_.size());
   }
 
   void count(const Batch& batch, const StepShape& shape) {
     RunTotals& t = ledger_.totals;
     t.max_running = std::max(t.max_running, state_.num_running);
     t.max_waiting = std::max(t.max_waiting, static_cast<std::int64_t>(state_.waiting.size()));
-    t.max_used_blocks = std::max(t.max_used_blocks, state_.pool.usable() - state_.pool.free());
+    t.max_used_blocks = std::max(t.max_used_blocks, used_blocks());
     if (shape.tokens() == 0) return;
     ++t.steps;
     t.terms += batch.terms;
-    t.busy_ns += batch.terms.total() / state_.cfg.stages;
+    t.busy_ns += batch.stage_ns;
     t.scheduled_tokens += shape.tokens();
     t.entries += shape.decode_seqs + shape.chunks;
   }
@@ -248,27 +253,89 @@ class QueuedReplica {
   void check_progress() {
     if (!state_.preempted.empty()) return livelock_.check(feed_.exhausted());
     if (!state_.plan.empty() || state_.num_running > 0 || state_.waiting.empty()) return;
-    for (const Batch& b : queue_) {
-      if (!b.entries.empty()) return;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(queue_.size()); ++i) {
+      if (!queue_[i].entries.empty()) return;
     }
     livelock_.check(feed_.exhausted());
   }
 
-  // The lazy path, for asynchronous scheduling on one stage: queued_leap.hpp.
+  // ---- the lazy path: queued_lazy.hpp (into it and out of it), queued_leap.hpp (its rounds)
+
+  // The requests that decode in the same batches: those of every P-th call. What has landed of the
+  // group's batches is summed up here, for their waterfalls.
+  struct Group {
+    Group(SchedulerState<Pool>& state, std::int64_t span, std::int64_t lag)
+        : lazy(state, span, lag) {}
+    LazyDecodes<Pool> lazy;
+    Terms sums;
+    Ns bubble = 0;
+    Ns end = 0;                      // of the execution of the one that landed last
+    Ns landed = 0;                   // when its output was processed
+    StepTimeDecode decode;           // for lazy.count() sequences
+    std::int64_t last_token_at = 0;  // lazy.next_finish()
+    bool changed = true;             // these two are to be found anew
+  };
+  // A leap: its clock and its sums.
+  struct Leap {
+    Leap(Ns clock, ItlHistogram& itl) : began(clock), t(clock), gaps(itl) {}
+    Ns began;
+    Ns t;
+    Terms terms;
+    Ns busy_ns = 0;
+    std::int64_t rounds = 0;
+    std::int64_t steps = 0;
+    std::int64_t tokens = 0;
+    std::int64_t most_used = 0;
+    Int128 used_integral = 0;
+    Int128 running_integral = 0;
+    ItlHistogram::Run gaps;
+  };
+  void make_groups(std::int64_t longest);
+  static std::int64_t longest_output(const SchedulerConfig& c, const RequestTable& t) {
+    std::int64_t most = 1;
+    for (const std::int32_t n : t.output_tokens) most = n > most ? n : most;
+    return most < c.max_model_len ? most : c.max_model_len;
+  }
+
   bool go_lazy();
+  [[nodiscard]] bool can_go_lazy() const;
+  void take_over(Batch& batch);
   void go_explicit();
+  void hand_over(std::size_t i);
+  void write_out(RequestId r, const Group& group);
+
   bool lazy_round();  // false: the round needs the definition; nothing was scheduled
+  void enter(RequestId r, std::size_t group);
   void enter_from_flight();
   [[nodiscard]] bool lazy_allowed() const;
+  [[nodiscard]] bool waits(RequestId r) const {
+    return state_.flights[r].not_before > definition_.calls() + 1;
+  }
   [[nodiscard]] std::int64_t chunk_tokens(const Seq& q, std::int64_t budget) const;
   std::int64_t run_lazy_and_chunks();
   void launch(std::int64_t left);
+  void launch_plan(Batch& batch);
   void land();
-  void leap();
+  void land_others(Batch& batch);
+  void land_chunk(Batch& batch, const Batch::Chunk& chunk, Group& group);
+  void end_round(bool ran);
+  bool leap();
   template <class Model>
-  void leap_with(const Model& model);
-  void record_lazy(const Batch& batch, const StepShape& shape);
-  void record_leap(Ns t, Ns end, const Terms& terms, std::int64_t n);
+  bool leap_with(const Model& model);
+  template <class Model>
+  void look_ahead(Group& group, const Model& model);
+  template <class Model>
+  bool leap_round(const Model& model, Leap& leap);
+  template <class Decode>
+  void leap_alone(const Decode& decode, Leap& leap, Ns next_arrival);
+  void pass(Leap& leap, Ns until);
+  void book(const Leap& leap);
+  template <class Decode>
+  void launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t);
+  void collect_leaving(Batch& batch, Group& group);
+  template <class Histogram>
+  void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
+  void record_lazy(Batch& batch, const StepShape& shape, Ns t);
 
   void poll() {
     if (++polls_ + ledger_.totals.steps < next_poll_) return;
@@ -280,38 +347,24 @@ class QueuedReplica {
   Ledger ledger_;
   SchedulerState<Pool> state_;
   Definition<Pool, true> definition_;
-  LazyDecodes<Pool> lazy_;
   ArrivalFeed feed_;
   StepRecorder recorder_;
   LivelockWatch<Pool> livelock_;
   const StepTimeModel& model_;
   Control control_;
-  std::deque<Batch> queue_;
-  std::deque<std::pair<Ns, bool>> recent_;  // (end, samples) of the last `stages` batches
+  BatchQueue queue_;
   std::vector<Ns> stage_free_;
   std::int64_t unfinished_ = 0;
   std::int64_t polls_ = 0;
   std::int64_t next_poll_ = 0;
   bool flush_ = false;  // a request finished since the last call
 
-  // An entry of the batch in flight that the lazy path handles by itself: a chunk, or a decode
-  // after an irregular gap.
-  struct Chunk {
-    Entry entry;
-    bool first;  // samples the request's first token
-    bool last;   // samples its last one
-  };
   bool leap_;
   bool lazy_now_ = false;
-  bool blocked_ = false;             // the head of the queue cannot be admitted for now
-  Batch flying_;                     // the one batch in flight, its entries in the next three
-  std::int64_t flying_decodes_ = 0;  // lazy requests, those that are leaving included
-  std::vector<Chunk> flying_chunks_;
-  std::vector<OrderedId> leaving_;  // their last token is in flight: no longer lazy
-  Batch landing_;                   // the one before, its output being processed
-  std::int64_t landing_decodes_ = 0;
-  std::vector<Chunk> landing_chunks_;
-  std::vector<OrderedId> landing_leaving_;
+  bool blocked_ = false;       // the head of the queue cannot be admitted for now
+  bool lacks_budget_ = false;  // and that for want of budget, which comes back with a last launch
+  std::vector<Group> groups_;  // one a stage
+  std::size_t turn_ = 0;       // whose decodes the next call schedules
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
   std::vector<OrderedId> merged_;
 };

@@ -90,7 +90,7 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
     std::int64_t free = state_.pool.free();
     std::int64_t context = lazy_.context();
     std::int64_t at = lazy_.next_taker();
-    ItlHistogram::Run gaps(ledger_.itl, static_cast<std::uint64_t>(n));
+    ItlHistogram::Run gaps(ledger_.itl);
     while (done < steps && !stopped) {
       const auto need = static_cast<std::int64_t>(takers[at].size());
       if (need > free) break;
@@ -100,7 +100,7 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
       used_integral += Int128{usable - free} * dur;
       sum += terms;
       now += dur;
-      gaps.add(dur);
+      gaps.add(dur, static_cast<std::uint64_t>(n));
       context += n;
       if (++at == state_.cfg.block_size) at = 0;
       ++done;

@@ -17,6 +17,15 @@ namespace kvsim {
 using StepTimeSpec = std::variant<Kernels, Roofline, Affine, Polynomial>;
 using StepTimeModel = std::variant<KernelTime, RooflineTime, AffineTime, PolynomialTime>;
 
+// What decode() of one of the models returns.
+template <class Models>
+struct DecodesOf;
+template <class... Model>
+struct DecodesOf<std::variant<Model...>> {
+  using type = std::variant<std::monostate, typename Model::Decode...>;
+};
+using StepTimeDecode = DecodesOf<StepTimeModel>::type;
+
 StepTimeModel make_step_time(const StepTimeSpec& spec, const StepTimeContext& context);
 
 // What of a run lies outside of what its step-time model was measured or fitted on.

@@ -66,6 +66,53 @@ TEST(leap, carries_decode_heavy_runs_with_asynchronous_scheduling) {
   }
 }
 
+TEST(leap, carries_decode_heavy_runs_with_pipelines) {
+  for (const bool async : {false, true}) {
+    for (const bool caching : {false, true}) {
+      for (const std::int64_t stages : {2, 3, 4}) {
+        ReplicaCase c = decode_heavy(caching, SchedulingPolicy::fcfs);
+        c.engine.async_scheduling = async;
+        c.pipeline_parallel_size = stages;
+        expect_mostly_lazy(c);
+      }
+    }
+  }
+}
+
+// Many groups are empty most of the time, and a call that schedules nothing makes the loop pause.
+TEST(leap, carries_a_few_requests_in_a_deep_pipeline) {
+  for (const bool async : {false, true}) {
+    ReplicaCase c = small_case(2000);
+    c.engine.async_scheduling = async;
+    c.engine.empty_sleep_ns = 170;
+    c.pipeline_parallel_size = 16;
+    for (int i = 0; i < 6; ++i) c.add(i * 20'000, 40 + 30 * i, 300);
+    const Outcome leap = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+    const Outcome step = run_replica(c, Pool::blocks, Mode::step, Record::all);
+    CHECK_EQ(first_difference(leap, step), "");
+    CHECK(leap.lazy_share() >= 0.8);
+  }
+}
+
+// Without chunks the third prompt needs all but one token of the budget: there is room from the
+// call on that has one decode less, which is the one after the first request's last token was
+// launched, not after it came.
+TEST(leap, budget_comes_back_when_a_last_token_is_launched) {
+  ReplicaCase c = small_case(100, 100);
+  c.engine.async_scheduling = true;
+  c.engine.enable_chunked_prefill = false;
+  c.engine.max_num_batched_tokens = 100;
+  c.add(0, 10, 20);
+  c.add(0, 10, 60);
+  c.add(4000, 99, 1);
+  const Outcome leap = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+  const Outcome step = run_replica(c, Pool::blocks, Mode::step, Record::all);
+  CHECK_EQ(first_difference(leap, step), "");
+  CHECK(step.requests.scheduled_ns[2] > step.requests.arrival_ns[2] + 4000);
+  CHECK_EQ(step.requests.scheduled_ns[2], step.requests.finish_ns[0]);
+  CHECK(leap.totals.lazy_steps > 10);
+}
+
 TEST(leap, carries_runs_with_a_queue_that_waits_for_slots) {
   ReplicaCase c = decode_heavy(true, SchedulingPolicy::fcfs);
   c.engine.max_num_seqs = 16;
