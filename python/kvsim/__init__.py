@@ -27,6 +27,7 @@ from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
 from kvsim._json_schema import json_schema
 from kvsim._knee import Knee
+from kvsim._kv_budget import KvBudget
 from kvsim._memory_map import MemoryMap
 from kvsim._native import __version__
 from kvsim._sharding import Sharding, Split, sharding
@@ -52,7 +53,7 @@ from kvsim.errors import (
     StoreError,
     SweepInterrupted,
 )
-from kvsim.result import ItlDistribution, KvBudget, Result, Trust
+from kvsim.result import ItlDistribution, Result, Trust
 
 __all__ = [
     "Concurrency",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from kvsim.plots import parts
 from kvsim.plots.style import axes, styled
-from kvsim.result import KvBudget, Result
+from kvsim._kv_budget import KvBudget
+from kvsim.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
