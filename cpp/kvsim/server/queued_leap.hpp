@@ -108,8 +108,8 @@ void QueuedReplica<Pool>::launch(std::int64_t left) {
   const Admission end = state_.admission_end;
   const bool alone = state_.cfg.stages == 1;
   blocked_ =
-      end == Admission::slots || (end == Admission::memory &&
-                                        (alone || state_.cfg.reserve_full) && state_.memory_stays_short());
+      end == Admission::slots || (end == Admission::memory && (alone || state_.cfg.reserve_full) &&
+                                  state_.memory_stays_short());
   lacks_budget_ = !blocked_ && alone && end != Admission::empty && state_.plan.empty();
   blocked_ = blocked_ || lacks_budget_;
   LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
