@@ -1,4 +1,5 @@
 // Sweeps: many simulations on threads, with progress, Ctrl-C and a deadline.
+#include <algorithm>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -56,16 +57,15 @@ class BoundSweep {
     sweep_ = std::make_unique<Sweep>(std::move(tree), std::move(set), catalog, datasets_);
   }
 
-  // True if Ctrl-C ended it.
-  bool run(const py::object& progress, std::optional<double> deadline_s) {
+  // True if Ctrl-C ended it. `watch` is called with the points done, every 40 ms and at the end;
+  // False stops the sweep.
+  bool run(const py::object& watch, std::optional<double> deadline_s) {
     bool interrupted = false;
-    std::size_t reported = 0;
-    const auto watch = [&](std::size_t done) {
+    const auto poll = [&](std::size_t done) {
       const py::gil_scoped_acquire acquire;
       try {
         if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        if (!progress.is_none() && done != reported) progress(done, sweep_->size());
-        reported = done;
+        if (!watch.is_none() && watch(done).is(py::handle(Py_False))) return false;
       } catch (py::error_already_set& error) {
         if (!error.matches(PyExc_KeyboardInterrupt)) throw;
         interrupted = true;
@@ -73,11 +73,12 @@ class BoundSweep {
       return !interrupted;
     };
     const py::gil_scoped_release release;
-    sweep_->run(threads_, watch, deadline_s);
+    sweep_->run(threads_, poll, deadline_s);
     return interrupted;
   }
 
   [[nodiscard]] const Sweep& sweep() const { return *sweep_; }
+  [[nodiscard]] Sweep& sweep() { return *sweep_; }
 
  private:
   int threads_;
@@ -99,6 +100,50 @@ std::optional<BoundResult> result(const BoundSweep& self, std::size_t i) {
   return BoundResult{std::move(found), json::write(to_json(scenario))};
 }
 
+using Rows = py::typing::Tuple<py::array_t<std::int64_t>, py::array_t<std::uint8_t>,
+                               py::array_t<std::uint8_t>, py::array_t<double>,
+                               py::typing::Dict<py::int_, py::str>,
+                               py::typing::Dict<py::int_, py::typing::List<py::str>>>;
+
+// The rows of the points that have finished since the last call, in order of the points.
+Rows take_rows(BoundSweep& self) {
+  std::vector<std::size_t> points = self.sweep().take_finished();
+  std::ranges::sort(points);
+  const auto n = static_cast<py::ssize_t>(points.size());
+  const std::size_t fields = summary_fields().size();
+  py::array_t<std::int64_t> index(n);
+  py::array_t<std::uint8_t> status(n);
+  py::array_t<std::uint8_t> calibration(n);
+  py::array_t<double> figures({n, static_cast<py::ssize_t>(fields)});
+  py::typing::Dict<py::int_, py::str> reasons;
+  py::typing::Dict<py::int_, py::typing::List<py::str>> warnings;
+  double* out = figures.mutable_data();
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    const std::size_t i = points[k];
+    index.mutable_data()[k] = static_cast<std::int64_t>(i);
+    status.mutable_data()[k] = self.sweep().status()[i];
+    calibration.mutable_data()[k] = self.sweep().calibration()[i];
+    for (std::size_t f = 0; f < fields; ++f) *out++ = self.sweep().column(f)[i];
+    if (std::string reason = self.sweep().reason_of(i); !reason.empty()) {
+      reasons[py::int_(i)] = py::str(reason);
+    }
+    if (const auto texts = self.sweep().warnings_of(i); !texts.empty()) {
+      warnings[py::int_(i)] = py::cast(texts);
+    }
+  }
+  return py::make_tuple(index, status, calibration, figures, reasons, warnings);
+}
+
+// The canonical scenarios of the points first to first + count - 1.
+py::typing::List<py::bytes> canonical(const BoundSweep& self, std::size_t first,
+                                      std::size_t count) {
+  py::typing::List<py::bytes> out;
+  for (std::size_t i = first; i < std::min(first + count, self.sweep().size()); ++i) {
+    out.append(py::bytes(self.sweep().canonical(i)));
+  }
+  return out;
+}
+
 }  // namespace
 
 void bind_sweep(py::module_& m) {
@@ -108,8 +153,9 @@ void bind_sweep(py::module_& m) {
            py::arg("base_json"), py::arg("points_json"), py::arg("grid"), py::arg("catalog"),
            py::arg("resolver"), py::arg("record"), py::arg("threads"),
            py::keep_alive<1, 5>())  // the catalogue
-      .def("run", &BoundSweep::run, py::arg("progress"), py::arg("deadline_s"),
-           "Run the unfinished points; return whether Ctrl-C ended it.")
+      .def("run", &BoundSweep::run, py::arg("watch"), py::arg("deadline_s"),
+           "Run the unfinished points; return whether Ctrl-C ended it. watch gets the points done "
+           "every 40 ms and at the end; False stops.")
       .def_property_readonly("num_points", [](const BoundSweep& s) { return s.sweep().size(); })
       .def_property_readonly("scenario_json",
                              [](const BoundSweep& s) { return json::write(s.sweep().base()); })
@@ -132,7 +178,22 @@ void bind_sweep(py::module_& m) {
       .def("column", &column, py::arg("name"), "A summary field of all points, without a copy.")
       .def("reasons", [](const BoundSweep& s) { return s.sweep().reasons(); })
       .def("warnings", [](const BoundSweep& s) { return s.sweep().warnings(); })
-      .def("result", &result, py::arg("point"));
+      .def("result", &result, py::arg("point"))
+      .def(
+          "drop_result", [](BoundSweep& s, std::size_t i) { s.sweep().drop_result(i); },
+          py::arg("point"), "Free what a point's record kept.")
+      .def("take_rows", &take_rows,
+           "Points finished since the last call: numbers, status, calibration, figures (a row a "
+           "point), reasons and warnings by point.")
+      .def("canonical", &canonical, py::arg("first"), py::arg("count"),
+           "Canonical scenarios of some points; of an invalid one, its fields as they are.")
+      .def(
+          "note_canonical", [](BoundSweep& s) { s.sweep().note_canonical(); },
+          "Let the threads note the canonical scenario of each point that they run.")
+      .def(
+          "take_canonical",
+          [](BoundSweep& s, std::size_t i) { return py::bytes(s.sweep().take_canonical(i)); },
+          py::arg("point"), "The same as canonical; cheap once after a run that noted it.");
   m.def(
       "status_names",
       [] { return std::vector<std::string>(std::begin(status_names), std::end(status_names)); },

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "kvsim/core/error.hpp"
+#include "kvsim/metrics/counted_rows.hpp"
 #include "kvsim/metrics/stability.hpp"
 #include "kvsim/metrics/summary.hpp"
+#include "kvsim/metrics/warmup.hpp"
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/server/queued_leap.hpp"
 #include "kvsim/server/replica_leap.hpp"
@@ -225,8 +227,16 @@ void judge_stability(const Scenario& s, Result& result) {
 }
 
 void finish_result(const Scenario& s, const Inputs& in, Result& result) {
-  result.summary =
-      summarize(result.requests, result.totals, result.itl, s.slo, result.fleet, in.control);
+  const bool some_failed = result.fleet.rejected + result.fleet.lost > 0;
+  const WarmupCut warmup = some_failed && !std::holds_alternative<NoWarmup>(s.warmup)
+                               ? warmup_cut(s.warmup, completed_rows(result.requests))
+                               : warmup_cut(s.warmup, result.requests);
+  if (!warmup.steady) {
+    result.warnings.emplace_back(
+        "warmup: MSER-5 finds no steady part; the first half of the requests is left out");
+  }
+  result.summary = summarize(result.requests, result.totals, result.itl, s.slo, result.fleet,
+                             in.control, warmup.requests);
   in.control.poll();
   judge_stability(s, result);
   if (s.record == Record::summary) result.requests = RequestColumns{};

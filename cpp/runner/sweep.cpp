@@ -55,14 +55,69 @@ std::span<const double> Sweep::column(std::size_t summary_field) const {
 }
 
 std::shared_ptr<const Result> Sweep::result(std::size_t i) const {
+  const std::lock_guard lock(rare_);
   const auto found = results_.find(i);
   return found == results_.end() ? nullptr : found->second;
 }
 
+void Sweep::drop_result(std::size_t i) {
+  const std::lock_guard lock(rare_);
+  results_.erase(i);
+}
+
+std::vector<std::size_t> Sweep::take_finished() {
+  const std::lock_guard lock(fresh_mutex_);
+  return std::exchange(fresh_, {});
+}
+
+std::string Sweep::reason_of(std::size_t i) const {
+  const std::lock_guard lock(rare_);
+  const auto found = reasons_.find(i);
+  return found == reasons_.end() ? std::string{} : found->second;
+}
+
+std::vector<std::string> Sweep::warnings_of(std::size_t i) const {
+  const std::lock_guard lock(rare_);
+  std::vector<std::string> out;
+  const auto found = warnings_.find(i);
+  if (found == warnings_.end()) return out;
+  for (const std::size_t text : found->second) out.push_back(warning_texts_[text]);
+  return out;
+}
+
+std::string Sweep::canonical(std::size_t i) const {
+  const json::Value tree = scenario(i);
+  try {
+    return json::write(to_json(from_json<Scenario>(tree)));
+  } catch (const Error&) {
+    return json::write(tree);
+  }
+}
+
+std::map<std::size_t, std::string> Sweep::reasons() const {
+  const std::lock_guard lock(rare_);
+  return reasons_;
+}
+
 std::map<std::string, std::vector<std::size_t>> Sweep::warnings() const {
-  auto sorted = warnings_;
-  for (auto& entry : sorted) std::sort(entry.second.begin(), entry.second.end());
-  return sorted;
+  const std::lock_guard lock(rare_);
+  std::map<std::string, std::vector<std::size_t>> out;
+  for (const auto& [point, texts] : warnings_) {
+    for (const std::size_t text : texts) out[warning_texts_[text]].push_back(point);
+  }
+  return out;
+}
+
+std::string Sweep::take_canonical(std::size_t i) {
+  {
+    const std::lock_guard lock(rare_);
+    if (const auto found = canonical_.find(i); found != canonical_.end()) {
+      std::string text = std::move(found->second);
+      canonical_.erase(found);
+      return text;
+    }
+  }
+  return canonical(i);
 }
 
 Sweep::End Sweep::run(int threads, const Watch& watch, std::optional<double> deadline_s) {
@@ -102,6 +157,11 @@ void Sweep::work(StopFlag& stop) {
 void Sweep::run_point(std::size_t i, const Inputs& inputs) {
   try {
     const auto point = from_json<Scenario>(scenario(i));
+    if (note_canonical_) {
+      std::string text = json::write(to_json(point));
+      const std::lock_guard lock(rare_);
+      canonical_[i] = std::move(text);
+    }
     check_memory(point, datasets_);
     store(i, simulate_point(point, inputs), point.record != Record::summary);
   } catch (const Error& error) {
@@ -110,7 +170,15 @@ void Sweep::run_point(std::size_t i, const Inputs& inputs) {
     if (!status) throw;
     store_failure(i, *status, error.what());
   }
+  announce(i);
+}
+
+void Sweep::announce(std::size_t i) {
   finished_[i] = 1;
+  {
+    const std::lock_guard lock(fresh_mutex_);
+    fresh_.push_back(i);
+  }
   done_.fetch_add(1);
 }
 
@@ -134,7 +202,11 @@ void Sweep::store(std::size_t i, Result result, bool keep) {
     values_[f * size() + i] = result.summary[f];
   if (!keep && result.reason.empty() && result.warnings.empty()) return;
   const std::lock_guard lock(rare_);
-  for (const std::string& text : result.warnings) warnings_[text].push_back(i);
+  for (const std::string& text : result.warnings) {
+    const auto known = std::ranges::find(warning_texts_, text);
+    warnings_[i].push_back(static_cast<std::size_t>(known - warning_texts_.begin()));
+    if (known == warning_texts_.end()) warning_texts_.push_back(text);
+  }
   if (!result.reason.empty()) reasons_[i] = result.reason;
   if (keep) results_[i] = std::make_shared<const Result>(std::move(result));
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -45,14 +46,26 @@ class Sweep {
   [[nodiscard]] std::span<const std::uint8_t> finished() const { return finished_; }
   [[nodiscard]] std::span<const std::uint8_t> status() const { return status_; }
   [[nodiscard]] std::span<const double> column(std::size_t summary_field) const;
+  [[nodiscard]] std::map<std::size_t, std::string> reasons() const;
   // What each point's step times rest on, as a Calibration; `given` for points that failed.
   [[nodiscard]] std::span<const std::uint8_t> calibration() const { return calibration_; }
-  [[nodiscard]] const std::map<std::size_t, std::string>& reasons() const { return reasons_; }
   // Each warning and the points that have it, in order.
   [[nodiscard]] std::map<std::string, std::vector<std::size_t>> warnings() const;
   // What the point's `record` kept beyond the summary; null for summary, and for points that
   // failed.
   [[nodiscard]] std::shared_ptr<const Result> result(std::size_t i) const;
+  void drop_result(std::size_t i);
+
+  // The points finished since the last call, as they came. While run() works, only their rows of
+  // status and columns may be read.
+  [[nodiscard]] std::vector<std::size_t> take_finished();
+  [[nodiscard]] std::string reason_of(std::size_t i) const;
+  [[nodiscard]] std::vector<std::string> warnings_of(std::size_t i) const;
+  // The canonical scenario of a point as text; of one that is invalid, the fields as they are.
+  [[nodiscard]] std::string canonical(std::size_t i) const;
+  // From now on the threads note it of each point that they run, for whoever takes it (once).
+  void note_canonical() { note_canonical_ = true; }
+  [[nodiscard]] std::string take_canonical(std::size_t i);
 
  private:
   void work(StopFlag& stop);
@@ -60,6 +73,7 @@ class Sweep {
   Result simulate_point(const Scenario& scenario, const Inputs& inputs);
   void store(std::size_t i, Result result, bool keep);
   void store_failure(std::size_t i, Status status, std::string reason);
+  void announce(std::size_t i);
 
   json::Value base_;
   Points points_;
@@ -74,10 +88,15 @@ class Sweep {
   std::vector<std::uint8_t> status_;
   std::vector<std::uint8_t> calibration_;
   std::vector<double> values_;  // a column a summary field, one after the other
-  std::mutex rare_;             // guards what few points have
+  mutable std::mutex rare_;     // guards what few points have
   std::map<std::size_t, std::string> reasons_;
-  std::map<std::string, std::vector<std::size_t>> warnings_;
+  std::vector<std::string> warning_texts_;
+  std::map<std::size_t, std::vector<std::size_t>> warnings_;  // indices of texts, by point
   std::map<std::size_t, std::shared_ptr<const Result>> results_;
+  bool note_canonical_ = false;
+  std::map<std::size_t, std::string> canonical_;
+  std::mutex fresh_mutex_;
+  std::vector<std::size_t> fresh_;  // finished, not yet taken
 };
 
 }  // namespace kvsim::runner

@@ -20,18 +20,23 @@ Examples
 500
 """
 
-from kvsim import _fields, catalog, datasets, links, queueing, tracks
+from kvsim import _fields, catalog, datasets, design, links, queueing, statistics, tracks
 from kvsim._cache import HitRates, prefix_hit_rates
 from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import *  # noqa: F403
 from kvsim._frontier import FrontierResult, FrontierSeries, frontier
+from kvsim._json_schema import json_schema
 from kvsim._knee import Knee
+from kvsim._kv_budget import KvBudget
 from kvsim._memory_map import MemoryMap
 from kvsim._native import __version__
 from kvsim._sharding import Sharding, Split, sharding
 from kvsim._simulate import simulate
-from kvsim._sweep import sweep
+from kvsim._store import Store
+from kvsim._sweep import iter_sweep, sweep
+from kvsim._sweep_cache import SweepCache
 from kvsim._sweep_result import SweepResult
+from kvsim._sweep_row import SweepRow
 from kvsim._verify import verify_vllm
 from kvsim._waterfall import Waterfall
 from kvsim._waterfall import table as waterfall_table
@@ -45,9 +50,10 @@ from kvsim.errors import (
     KvsimError,
     LivelockError,
     PandasMissingError,
+    StoreError,
     SweepInterrupted,
 )
-from kvsim.result import ItlDistribution, KvBudget, Result, Trust
+from kvsim.result import ItlDistribution, Result, Trust
 
 __all__ = [
     "Concurrency",
@@ -70,8 +76,12 @@ __all__ = [
     "Result",
     "Sharding",
     "Split",
+    "Store",
+    "StoreError",
+    "SweepCache",
     "SweepInterrupted",
     "SweepResult",
+    "SweepRow",
     "Trace",
     "Trust",
     "Waterfall",
@@ -79,12 +89,16 @@ __all__ = [
     "catalog",
     "concurrency",
     "datasets",
+    "design",
     "frontier",
+    "iter_sweep",
+    "json_schema",
     "links",
     "prefix_hit_rates",
     "queueing",
     "sharding",
     "simulate",
+    "statistics",
     "sweep",
     "tracks",
     "verify_vllm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from kvsim._names import nearest
@@ -87,3 +88,14 @@ class Columns(Mapping[str, Array]):
     def __repr__(self) -> str:
         """Size and names; values are too long to print."""
         return f"<{self._table}: {self.num_rows} rows, columns {', '.join(self._names)}>"
+
+
+def as_array(values: list[Any]) -> Array:
+    """Return an axis as a numeric array if it is one, else as an array of objects."""
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return np.asarray(values)
+    if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
+        return np.asarray(values)
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out

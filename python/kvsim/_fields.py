@@ -47,6 +47,8 @@ __all__ = [
     "Engine",
     "Exponential",
     "FanOut",
+    "FanOutPlacement",
+    "FirstRequests",
     "FixedLengths",
     "Fleet",
     "Gamma",
@@ -67,8 +69,10 @@ __all__ = [
     "LogNormal",
     "LogNormalLengths",
     "Mode",
+    "Mser5",
     "NoHedge",
     "NoPrefixes",
+    "NoWarmup",
     "OnFailure",
     "OneShot",
     "OperatorTables",
@@ -110,6 +114,7 @@ __all__ = [
     "TraceArrivals",
     "TracePrefixes",
     "UniformLengths",
+    "Warmup",
     "WeightDtype",
     "WeightedRouter",
     "Workload",
@@ -130,7 +135,7 @@ TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
 LinkKind = Literal["auto", "pcie"]
 DatasetOrder = Literal["trace", "resample"]
 Discipline = Literal["fcfs", "edf"]
-Placement = Literal["any", "distinct", "sharded"]
+FanOutPlacement = Literal["any", "distinct", "sharded"]
 Cancel = Literal["none", "at_start", "at_finish"]
 OnFailure = Literal["retry", "lose"]
 Record = Literal["summary", "requests", "steps", "all"]
@@ -1512,7 +1517,7 @@ class ReplicaGroup(Spec):
         weight: float = 1.0,
         gpu: str | Gpu | Mapping[str, Any] | None = None,
         tensor_parallel_size: int | None = None,
-        engine: Engine | Mapping[str, Any] | None = None,
+        engine: Engine | Mapping[str, Any] | str | None = None,
         one_shot: OneShot | Mapping[str, Any] | None = None,
     ) -> None:
         self._set(
@@ -1772,20 +1777,20 @@ class FanOut(Spec):
         Sub-requests of a request (from 1 up to 4096).
     quorum : int | None, in sub-requests, default None
         Answers that suffice; null = all (from 1 up to 4096).
-    placement : Placement, default 'any'
+    placement : FanOutPlacement, default 'any'
         any: each is routed by itself; distinct: to different servers; sharded: part k to the k-th
         of `parts` equal shares of the fleet.
     """
 
     parts: int
     quorum: int | None
-    placement: Placement
+    placement: FanOutPlacement
 
     _type: ClassVar[str] = "FanOut"
     _rules: ClassVar[Mapping[str, Rule]] = {"parts": whole, "quorum": whole}
 
     def __init__(
-        self, *, parts: int = 1, quorum: int | None = None, placement: Placement = "any"
+        self, *, parts: int = 1, quorum: int | None = None, placement: FanOutPlacement = "any"
     ) -> None:
         self._set(parts=parts, quorum=quorum, placement=placement)
 
@@ -2212,7 +2217,56 @@ class SLO(Spec):
         self._set(ttft_ms=ttft_ms, tpot_ms=tpot_ms, e2e_ms=e2e_ms)
 
 
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class NoWarmup(Spec):
+    """Every request counts."""
+
+    _type: ClassVar[str] = "NoWarmup"
+    _kind: ClassVar[str | None] = "none"
+
+    def __init__(self) -> None:
+        self._set()
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class FirstRequests(Spec):
+    """The first requests to arrive are left out.
+
+    Parameters
+    ----------
+    num_requests : int, in requests, default 0
+        How many; fewer than the run has (from 0 up to 1073741824).
+    """
+
+    num_requests: int
+
+    _type: ClassVar[str] = "FirstRequests"
+    _kind: ClassVar[str | None] = "requests"
+    _rules: ClassVar[Mapping[str, Rule]] = {"num_requests": whole}
+
+    def __init__(self, *, num_requests: int = 0) -> None:
+        self._set(num_requests=num_requests)
+
+
+@final
+@dataclass(frozen=True, init=False, repr=False)
+class Mser5(Spec):
+    """The start that MSER-5 finds to be unlike the rest, by TTFT and by E2E; the later of the two
+    cuts.
+    """
+
+    _type: ClassVar[str] = "Mser5"
+    _kind: ClassVar[str | None] = "mser5"
+
+    def __init__(self) -> None:
+        self._set()
+
+
 StepTime = Kernels | Roofline | Affine | Polynomial
+
+Warmup = NoWarmup | FirstRequests | Mser5
 
 
 @final
@@ -2247,6 +2301,8 @@ class Scenario(RootSpec):
         Several servers behind a gateway; null = one replica.
     slo : SLO
         Limits that goodput counts by.
+    warmup : Warmup, default NoWarmup()
+        First requests that the summary leaves out.
     record : Record, default 'requests'
         What is kept: summary, requests (a row a request), steps (and a row a step), all (and a row
         a scheduled request, block identities).
@@ -2273,6 +2329,7 @@ class Scenario(RootSpec):
     workload: Workload
     fleet: Fleet | None
     slo: SLO
+    warmup: Warmup
     record: Record
     record_waterfall: bool
     record_memory: RecordMemory
@@ -2291,6 +2348,7 @@ class Scenario(RootSpec):
         "workload": struct(Workload),
         "fleet": struct(Fleet),
         "slo": struct(SLO),
+        "warmup": variant(NoWarmup, FirstRequests, Mser5),
         "record_waterfall": flag,
         "seed": whole,
     }
@@ -2310,6 +2368,7 @@ class Scenario(RootSpec):
         workload: Workload | Mapping[str, Any] = DEFAULTS,
         fleet: Fleet | Mapping[str, Any] | None = None,
         slo: SLO | Mapping[str, Any] = DEFAULTS,
+        warmup: Warmup | Mapping[str, Any] = NoWarmup(),
         record: Record = "requests",
         record_waterfall: bool = True,
         record_memory: RecordMemory = "none",
@@ -2329,6 +2388,7 @@ class Scenario(RootSpec):
             workload=workload,
             fleet=fleet,
             slo=slo,
+            warmup=warmup,
             record=record,
             record_waterfall=record_waterfall,
             record_memory=record_memory,

@@ -18,8 +18,10 @@ from kvsim._knee import Floats, Knee, find_knee
 from kvsim._names import nearest
 from kvsim._pandas import frame
 from kvsim._progress import Progress, Watch, watching
+from kvsim._replicate import plan
 from kvsim._simulate import canonical
-from kvsim._sweep import as_list, sweep
+from kvsim._sweep import sweep
+from kvsim.design import as_list
 from kvsim.errors import ConfigError, DeadlineExceeded, InfeasibleError, KvsimError, LivelockError
 
 if TYPE_CHECKING:
@@ -217,6 +219,8 @@ def frontier(
     threads: int | None = None,
     progress: Progress = None,
     deadline_s: float | None = None,
+    replications: int = 1,
+    confidence: float = 0.95,
     datasets: Mapping[str, Trace] | None = None,
 ) -> FrontierResult:
     """Measure the capacity of a scenario, then its latency at rates up to and beyond it.
@@ -238,6 +242,8 @@ def frontier(
         sets: ``{"small": {"engine.max_num_seqs": 64}, "large": {...}}``.
     metric : str
         The latency whose knee is asked for: p99_ttft_ms, p99_tpot_ms, p99_e2el_ms, ...
+    replications, confidence
+        As in `sweep`: runs of each point but the capacity's, for intervals.
     threads, progress, deadline_s, datasets
         As in `sweep`. A deadline holds for all in all; points that it cuts off are missing.
 
@@ -275,30 +281,36 @@ def frontier(
     end = None if limit_s is None else time.monotonic() + limit_s
     named = _combinations(series)
     points = list(named.values())
-    total = len(points) * (1 + (num_points if chosen is None else len(chosen)))
+    runs = plan(
+        replications, None, None, common=True, confidence=confidence, intervals=None
+    ).replications
+    total = len(points) * (1 + runs * (num_points if chosen is None else len(chosen)))
     with watching(progress, total) as watch:
 
-        def run(listed: list[dict[str, Any]], record: str, done: int) -> SweepResult:
+        def run(
+            listed: list[dict[str, Any]], record: str, done: int, replications: int
+        ) -> SweepResult:
             left = None if end is None else max(end - time.monotonic(), 1e-6)
             return sweep(
                 base, listed, threads=threads, progress=_shifted(watch, done, total),
-                deadline_s=left, record=record, datasets=datasets, max_points=len(listed),
+                deadline_s=left, record=record, datasets=datasets, max_points=len(listed) * runs,
+                replications=replications, confidence=confidence,
             )  # fmt: skip
 
-        backlog = run([{**point, **backlogged} for point in points], "requests", 0)
+        backlog = run([{**point, **backlogged} for point in points], "requests", 0, 1)
         if metric not in backlog.columns:
             raise ConfigError(f"metric: got {metric!r}{nearest(metric, backlog.columns)}")
         capacities = _capacities(backlog, len(points))
         if all(c is None for c, _, _ in capacities):
             _raise_first(capacities)
-        plan: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         owner: list[int] = []
         for i, (point, (capacity, _, _)) in enumerate(zip(points, capacities, strict=True)):
             at = chosen if chosen is not None else _shares(num_points) * (capacity or 0.0)
             for rate in at.tolist() if capacity is not None else ():
-                plan.append({**point, RATE: rate})
+                rows.append({**point, RATE: rate})
                 owner.append(i)
-        table = run(plan, "summary", len(points))
+        table = run(rows, "summary", len(points), runs)
     return FrontierResult(
         (
             FrontierSeries(
@@ -357,10 +369,10 @@ def _combinations(series: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]
 
 
 def _label(point: Mapping[str, Any]) -> str:
-    return ", ".join(f"{path.rpartition('.')[2]} {_brief(v)}" for path, v in point.items())
+    return ", ".join(f"{path.rpartition('.')[2]} {brief(v)}" for path, v in point.items())
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
     """Return a value as a label has it: an object by its kind or name."""
     if isinstance(value, Encodable):
         value = json.loads(value._json)

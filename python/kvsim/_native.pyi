@@ -17,7 +17,11 @@ __all__: list[str] = [
     "calibration_names",
     "canonical",
     "check",
+    "cut_exponential_mean",
+    "held_slots",
+    "mean_blocks",
     "operator_ns",
+    "paged_internal_waste",
     "queueing_any_slow_probability",
     "queueing_batch_queue_capacity_per_s",
     "queueing_batch_queue_mean_sojourn_s",
@@ -42,6 +46,7 @@ __all__: list[str] = [
     "simulate",
     "status_names",
     "summary_fields",
+    "users_that_fit",
 ]
 
 class Catalog:
@@ -124,17 +129,50 @@ class Sweep:
         record: str,
         threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
+    def canonical(
+        self,
+        first: typing.SupportsInt | typing.SupportsIndex,
+        count: typing.SupportsInt | typing.SupportsIndex,
+    ) -> list[bytes]:
+        """
+        Canonical scenarios of some points; of an invalid one, its fields as they are.
+        """
     def column(self, name: str) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]:
         """
         A summary field of all points, without a copy.
         """
+    def drop_result(self, point: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Free what a point's record kept.
+        """
+    def note_canonical(self) -> None:
+        """
+        Let the threads note the canonical scenario of each point that they run.
+        """
     def reasons(self) -> dict[int, str]: ...
     def result(self, point: typing.SupportsInt | typing.SupportsIndex) -> Result | None: ...
     def run(
-        self, progress: typing.Any, deadline_s: typing.SupportsFloat | typing.SupportsIndex | None
+        self, watch: typing.Any, deadline_s: typing.SupportsFloat | typing.SupportsIndex | None
     ) -> bool:
         """
-        Run the unfinished points; return whether Ctrl-C ended it.
+        Run the unfinished points; return whether Ctrl-C ended it. watch gets the points done every 40 ms and at the end; False stops.
+        """
+    def take_canonical(self, point: typing.SupportsInt | typing.SupportsIndex) -> bytes:
+        """
+        The same as canonical; cheap once after a run that noted it.
+        """
+    def take_rows(
+        self,
+    ) -> tuple[
+        numpy.typing.NDArray[numpy.int64],
+        numpy.typing.NDArray[numpy.uint8],
+        numpy.typing.NDArray[numpy.uint8],
+        numpy.typing.NDArray[numpy.float64],
+        dict[int, str],
+        dict[int, list[str]],
+    ]:
+        """
+        Points finished since the last call: numbers, status, calibration, figures (a row a point), reasons and warnings by point.
         """
     def warnings(self) -> dict[str, list[int]]: ...
     @property
@@ -163,6 +201,34 @@ def check(type_name: str, text: str) -> None:
     Raise ConfigError unless the JSON text describes a valid struct of this type.
     """
 
+def cut_exponential_mean(
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    max: typing.SupportsFloat | typing.SupportsIndex,
+) -> float:
+    """
+    Mean of min(X, max).
+    """
+
+def held_slots(
+    engine_json: str,
+    prompts: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    outputs: typing.Annotated[numpy.typing.ArrayLike, numpy.int64],
+    max_model_len: typing.SupportsInt | typing.SupportsIndex,
+    memory_slots: typing.SupportsInt | typing.SupportsIndex,
+) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Slots that each request holds at its end, and their sum over its steps.
+    """
+
+def mean_blocks(
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    max: typing.SupportsInt | typing.SupportsIndex,
+    block_size: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    Mean blocks of such lengths.
+    """
+
 def operator_ns(
     name: str,
     catalog: Catalog,
@@ -173,6 +239,15 @@ def operator_ns(
 ) -> numpy.typing.NDArray[numpy.float64]:
     """
     ns of an operator by the fitted formulas, for arrays of its sizes.
+    """
+
+def paged_internal_waste(
+    mean: typing.SupportsFloat | typing.SupportsIndex,
+    max: typing.SupportsInt | typing.SupportsIndex,
+    block_size: typing.SupportsInt | typing.SupportsIndex,
+) -> float:
+    """
+    Share of those blocks' slots without a token.
     """
 
 def queueing_any_slow_probability(
@@ -296,6 +371,17 @@ def status_names() -> list[str]:
 def summary_fields() -> list[tuple[str, str, str]]:
     """
     (name, unit, doc) of every figure of a summary.
+    """
+
+def users_that_fit(
+    memory_bytes: typing.SupportsFloat | typing.SupportsIndex,
+    weight_bytes: typing.SupportsFloat | typing.SupportsIndex,
+    reserve_bytes: typing.SupportsFloat | typing.SupportsIndex,
+    kv_bytes_per_token: typing.SupportsFloat | typing.SupportsIndex,
+    slots_per_user: typing.SupportsFloat | typing.SupportsIndex,
+) -> int:
+    """
+    Requests of so many slots that fit.
     """
 
 __version__: str = "0.1.0"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from kvsim import _native
+from kvsim.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,19 @@ def paths() -> dict[str, FieldAbout]:
     found: dict[str, FieldAbout] = {}
     _walk(structs, schema()["root"], "", (), found)
     return found
+
+
+def check_path(path: Any, where: str) -> None:
+    """Fail unless scenarios can have a field at this dotted path; suggests the nearest ones."""
+    known = paths()
+    if path in known:
+        return
+    # The last component alone may tell what was meant.
+    last = str(path).rpartition(".")[2]
+    close = [p for p in known if p.rpartition(".")[2] == last][:3]
+    close = close or difflib.get_close_matches(str(path), known, n=3, cutoff=0.5)
+    guess = f"did you mean {' or '.join(map(repr, close))}?" if close else "see `kvsim fields`"
+    raise ConfigError(f"{where}: got unknown path {path!r}; {guess}")
 
 
 _TYPES = {

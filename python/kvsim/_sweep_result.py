@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from kvsim import _native
-from kvsim._columns import Array
+from kvsim import _analysis, _export
+from kvsim._analysis import Effect, Pivot
 from kvsim._knee import Knee, find_knee
 from kvsim._names import nearest
 from kvsim._pandas import frame
-from kvsim.result import COUNTS, SUMMARY, Result, plain_list
-from kvsim.scenario import Scenario
+from kvsim._sweep_table import SweepTable
+from kvsim.result import SUMMARY
+from kvsim.statistics import Comparison, compare
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+    import xarray as xr
 
-_RATE = "workload.arrivals.rate_per_s"
 
-
-class SweepResult:
+class SweepResult(SweepTable):
     """One row a point, in the order of the points.
 
     `result[name]` is a column: an axis by its path, or a figure of the summary, NaN where
@@ -49,202 +47,13 @@ class SweepResult:
     [{'engine.num_gpu_blocks': 100}]
     """
 
-    def __init__(
-        self,
-        native: _native.Sweep,
-        axes: Mapping[str, Sequence[Any]],
-        *,
-        grid: bool,
-        hashes: Mapping[str, str],
-        rows: npt.NDArray[np.intp] | None = None,
-    ) -> None:
-        self._native = native
-        self._axes = dict(axes)
-        self._grid = grid
-        self._hashes = dict(hashes)
-        self._rows: npt.NDArray[np.intp] = (
-            np.flatnonzero(native.finished).astype(np.intp) if rows is None else rows
-        )
-        self._cache: dict[str, Array] = {}
-
-    # ---- size and shape
-
-    def __len__(self) -> int:
-        """Return the number of rows, that is of finished points."""
-        return len(self._rows)
-
-    @property
-    def num_points(self) -> int:
-        """Number of points that were asked for, finished or not."""
-        return self._native.num_points
-
-    @property
-    def indices(self) -> npt.NDArray[np.intp]:
-        """Number of each row's point, in the order of the points."""
-        return self._rows
-
-    @cached_property
-    def unfinished(self) -> list[int]:
-        """Points that a deadline or Ctrl-C cut off, by number."""
-        return np.flatnonzero(~self._native.finished).tolist()
-
-    @property
-    def axes(self) -> dict[str, list[Any]]:
-        """Paths and their values: an axis' values of a grid, else one value a point."""
-        return {path: list(values) for path, values in self._axes.items()}
-
-    @cached_property
-    def scenario(self) -> Scenario:
-        """The base, with every default filled in."""
-        return Scenario.from_json(self._native.scenario_json)
-
-    # ---- columns
-
-    @property
-    def columns(self) -> list[str]:
-        """Names of all columns: axes, then the summary's figures."""
-        return [*self._axes, *SUMMARY]
-
-    def __getitem__(self, name: str) -> Array:
-        """Return a column.
-
-        Raises
-        ------
-        KeyError
-            If there is none of this name; the nearest are given.
-        """
-        if name not in self._cache:
-            if name in self._axes:
-                column = _array(self._axis(name))
-            elif name in SUMMARY:
-                column = self._native.column(name)
-                if len(self._rows) < self.num_points:
-                    column = column[self._rows]
-            else:
-                raise KeyError(f"sweep has no column {name!r}{nearest(name, self.columns)}")
-            column.flags.writeable = False
-            self._cache[name] = column
-        return self._cache[name]
-
-    def _axis(self, path: str) -> list[Any]:
-        values = self._axes[path]
-        if not self._grid:
-            return [values[i] for i in self._rows.tolist()]
-        names = list(self._axes)
-        stride = 1
-        for later in names[names.index(path) + 1 :]:
-            stride *= len(self._axes[later])
-        return [values[i] for i in (self._rows // stride % len(values)).tolist()]
-
-    @cached_property
-    def status(self) -> list[str]:
-        """Status of each row: ok, infeasible, unstable, livelock or invalid."""
-        names = _native.status_names()
-        return [names[code] for code in self._native.status[self._rows].tolist()]
-
-    @cached_property
-    def calibration(self) -> list[str]:
-        """What each row's step times rest on (`Trust`); `given` for rows that failed."""
-        names = _native.calibration_names()
-        return [names[code] for code in self._native.calibration[self._rows].tolist()]
-
-    @cached_property
-    def reason(self) -> list[str]:
-        """Why a row is not ok, else empty."""
-        reasons = self._native.reasons()
-        return [reasons.get(i, "") for i in self._rows.tolist()]
-
-    @cached_property
-    def warnings(self) -> dict[str, list[int]]:
-        """What a reader of the figures should know: each warning and the rows that have it."""
-        row_of = {point: row for row, point in enumerate(self._rows.tolist())}
-        found: dict[str, list[int]] = {}
-        for text, points in self._native.warnings().items():
-            rows = [row_of[point] for point in points if point in row_of]
-            if rows:
-                found[text] = rows
-        return found
-
-    @cached_property
-    def points(self) -> list[dict[str, Any]]:
-        """What each row's point sets: paths and values."""
-        columns = {path: self._axis(path) for path in self._axes}
-        if not columns:
-            return [{} for _ in range(len(self))]
-        rows = zip(*columns.values(), strict=True)
-        return [dict(zip(columns, values, strict=True)) for values in rows]
-
-    @cached_property
-    def results(self) -> list[Result | None]:
-        """The whole result of each row (if `record` was more than `summary`); None if it failed."""
-        out: list[Result | None] = []
-        for i in self._rows.tolist():
-            native = self._native.result(i)
-            out.append(None if native is None else Result(native, self._hashes))
-        return out
-
-    # ---- rows
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Iterate over rows as `rows` returns them."""
-        return iter(self.rows())
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return all rows as dicts: axes, status, reason, figures (None where undefined)."""
-        names = [*self._axes, "status", "reason", "calibration", *SUMMARY]
-        columns = [
-            *(self._axis(path) for path in self._axes),
-            self.status,
-            self.reason,
-            self.calibration,
-            *(self._figures(name) for name in SUMMARY),
-        ]
-        rows = zip(*columns, strict=True)
-        return [dict(zip(names, values, strict=True)) for values in rows]
-
-    def _figures(self, name: str) -> list[Any]:
-        """Return a figure of each row: whole numbers if it counts something, None if undefined."""
-        values = plain_list(self[name])
-        return [None if v is None else int(v) for v in values] if name in COUNTS else values
-
-    def select(self, where: Mapping[str, Any] | None = None, /, **named: Any) -> SweepResult:
-        """Return the rows in which axes (or `status`) have the given values.
-
-        Parameters
-        ----------
-        where : mapping
-            Paths and values, such as ``{"engine.max_num_seqs": 64}``.
-        **named
-            The same for names without a dot, such as ``status="ok"``.
-
-        Raises
-        ------
-        KeyError
-            If there is no such column.
-        """
-        keep = np.ones(len(self), dtype=bool)
-        for name, value in {**(where or {}), **named}.items():
-            if name == "status":
-                column: list[Any] = self.status
-            elif name in self._axes:
-                column = self._axis(name)
-            else:
-                known = [*self._axes, "status"]
-                raise KeyError(f"sweep has no axis {name!r}{nearest(name, known)}")
-            keep &= np.fromiter((v == value for v in column), dtype=bool, count=len(self))
-        return self.take(np.flatnonzero(keep))
-
-    def take(self, rows: npt.NDArray[np.intp]) -> SweepResult:
-        """Return the rows with these numbers, in this order."""
-        return SweepResult(
-            self._native, self._axes, grid=self._grid, hashes=self._hashes, rows=self._rows[rows]
-        )
+    # ---- what the table says
 
     def knee(
         self,
         metric: str = "p99_ttft_ms",
         *,
-        rate: str = _RATE,
+        rate: str = _analysis.RATE,
         capacity_per_s: float | None = None,
     ) -> Knee | None:
         """Return the lowest rate at which a latency is five times its value at the lowest rate.
@@ -271,10 +80,190 @@ class SweepResult:
             If the metric or the axis is not known.
         """
         for path in self._axes:
-            if path != rate and any(v != self._axis(path)[0] for v in self._axis(path)):
+            if path != rate and len(np.unique(self.design.codes(path)[self._rows])) > 1:
                 raise ValueError(f"axes: {path} has several values; select one first")
         load = np.asarray(self[rate], dtype=np.float64)
         return find_knee(load, self["request_throughput"], self[metric], capacity_per_s)
+
+    def slice(self, where: Mapping[str, Any]) -> SweepResult:
+        """Return the rows at given values of axes; of numbers, the nearest that there are.
+
+        Raises
+        ------
+        KeyError
+            If there is no such axis.
+        """
+        return self.take(_analysis.nearest_rows(self, where))
+
+    def pareto(
+        self,
+        minimize: str | Sequence[str] = "p99_ttft_ms",
+        maximize: str | Sequence[str] = "request_throughput",
+    ) -> SweepResult:
+        """Return the rows that are `ok` and that no other such row beats.
+
+        Parameters
+        ----------
+        minimize, maximize : str or sequence of str
+            Figures.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> base = {
+        ...     "engine": {"num_gpu_blocks": 1000, "max_model_len": 4096},
+        ...     "step_time": {"kind": "affine"},
+        ...     "workload": {"num_requests": 300},
+        ... }
+        >>> result = kvsim.sweep(base, {"workload.arrivals.rate_per_s": [2, 4, 8]})
+        >>> len(result.pareto("mean_tpot_ms", "request_throughput"))
+        3
+        """
+        return self.take(_analysis.pareto(self, _listed(minimize), _listed(maximize)))
+
+    def best(
+        self,
+        *,
+        minimize: str | None = None,
+        maximize: str | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> SweepResult:
+        """Return the one row with the best figure among those that are `ok` and keep the limits.
+
+        Parameters
+        ----------
+        minimize, maximize : str
+            The figure; one of both.
+        limits : mapping, optional
+            Figures and what they may be at most, such as ``{"p99_ttft_ms": 500}``.
+
+        Raises
+        ------
+        ValueError
+            If no row keeps the limits, or not one figure is given.
+        """
+        if (minimize is None) == (maximize is None):
+            raise ValueError("best: got none or both of minimize and maximize; allowed: one")
+        rows = _analysis.within(self, limits or {})
+        name = minimize or maximize or ""
+        values = self[name][rows]
+        rows, values = rows[np.isfinite(values)], values[np.isfinite(values)]
+        if not len(rows):
+            raise ValueError(f"best: no row is ok and keeps {dict(limits or {})}")
+        at = values.argmin() if maximize is None else values.argmax()
+        return self.take(rows[[at]])
+
+    def pivot(self, rows: str, columns: str, metric: str = "p99_ttft_ms") -> Pivot:
+        """Return a figure over two axes.
+
+        Raises
+        ------
+        ValueError
+            If another axis has several values (see `select`), or several rows stand at one place.
+        KeyError
+            If an axis or the figure is not known.
+        """
+        return _analysis.pivot(self, rows, columns, metric)
+
+    def effects(self, metric: str = "p99_ttft_ms") -> list[Effect]:
+        """Return how much each axis moves a figure, the greatest first.
+
+        An effect is the range of the figure's mean over the rows at each value of the axis, and its
+        `share` of the variance, on a full grid Sobol's first-order index. Axes of numbers with more
+        than eight values are taken in eight groups.
+
+        Raises
+        ------
+        KeyError
+            If the figure is not known.
+        """
+        return _analysis.effects(self, metric)
+
+    def binding_constraints(self) -> list[str | None]:
+        """Return what keeps each row's waiting requests out (docs/metrics.md)."""
+        return _analysis.binding_constraints(self)
+
+    def plot(self, kind: str, *args: Any, ax: Any = None, **options: Any) -> Any:
+        """Draw the table with a plot of `kvsim.plots` and return its axes.
+
+        Parameters
+        ----------
+        kind : {"frontier", "heatmap", "small_multiples", "waterfall", "tornado"}
+            Which plot; `kvsim.plots` has their options.
+        ax : Axes, optional
+            Where to draw, by default on a new figure.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this kind.
+        """
+        from importlib import import_module
+
+        plots = import_module("kvsim.plots")  # by name: results do not depend on pictures
+        if kind not in plots.SWEEP_PLOTS:
+            raise ValueError(f"kind: got {kind!r}; allowed: {', '.join(plots.SWEEP_PLOTS)}")
+        return plots.SWEEP_PLOTS[kind](self, *args, **options).plot(ax)
+
+    def compare(
+        self, a: Mapping[str, Any] | int, b: Mapping[str, Any] | int, metric: str = "p99_ttft_ms"
+    ) -> Comparison:
+        """Return the interval of a figure's difference between two points, b minus a.
+
+        With common random numbers (the default of replications) the runs are paired, which takes
+        what both points have in common out of the difference.
+
+        Parameters
+        ----------
+        a, b : mapping or int
+            What distinguishes a point (paths and values that one row has), or a row's number.
+        metric : str
+            A figure of the summary.
+
+        Raises
+        ------
+        ValueError
+            If there are no replications, not one row is meant, or a point is not `ok`.
+        KeyError
+            If a path or the figure is not known.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> base = {
+        ...     "engine": {"num_gpu_blocks": 1000, "max_model_len": 4096},
+        ...     "step_time": {"kind": "affine"},
+        ...     "workload": {"num_requests": 300, "arrivals": {"kind": "poisson", "rate_per_s": 9}},
+        ... }
+        >>> axes = {"engine.max_num_seqs": [12, 64]}
+        >>> result = kvsim.sweep(base, axes, replications=5)
+        >>> difference = result.compare(0, 1, "mean_ttft_ms")
+        >>> difference.paired, difference.replications, difference.difference < 0
+        (True, 5, True)
+        """
+        known = self._uncertainty
+        if known is None or self._runs is None or self._point_of_run is None:
+            raise ValueError("compare: got a sweep without replications; allowed: 2 or more")
+        if metric not in SUMMARY:
+            raise KeyError(f"sweep has no figure {metric!r}{nearest(metric, SUMMARY)}")
+        values = []
+        for which in (a, b):
+            row = self._one_row(which)
+            if self.status[row] != "ok":
+                raise ValueError(f"compare: the point {which!r} is {self.status[row]}")
+            mine = self._point_of_run[self._runs.indices] == self._rows[row]
+            values.append(self._runs[metric][mine])
+        return compare(*values, paired=known.common, confidence=known.confidence, metric=metric)
+
+    def _one_row(self, which: Mapping[str, Any] | int) -> int:
+        if isinstance(which, Mapping):
+            found = self.select(which).indices
+            if len(found) != 1:
+                raise ValueError(f"got {len(found)} rows for {dict(which)!r}; allowed: one")
+            return int(np.flatnonzero(self._rows == found[0])[0])
+        if not -len(self) <= which < len(self):
+            raise ValueError(f"got row {which!r}; allowed: 0 to {len(self) - 1}")
+        return which % len(self)
 
     # ---- other forms
 
@@ -286,26 +275,46 @@ class SweepResult:
         PandasMissingError
             If pandas is not installed.
         """
-        data: dict[str, Any] = {path: self._axis(path) for path in self._axes}
-        data |= {"status": self.status, "reason": self.reason, "calibration": self.calibration}
-        data |= {name: self[name] for name in SUMMARY}
-        return frame(data)
+        return frame(self.table())
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return base, axes and rows as plain Python values (no NaN, no infinity: None)."""
-        return {
-            "scenario": json.loads(self._native.scenario_json),
-            "num_points": self.num_points,
-            "unfinished": self.unfinished,
-            "warnings": self.warnings,
-            "rows": self.rows(),
-        }
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as an Arrow table (needs pyarrow); values that are objects are JSON."""
+        return _export.to_arrow(self)
 
-    def to_json(self, *, indent: int | None = None) -> str:
+    def to_polars(self) -> pl.DataFrame:
+        """Return the rows as a polars DataFrame (needs polars and pyarrow)."""
+        return _export.to_polars(self)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the figures as an xarray Dataset (needs xarray).
+
+        Rows of a grid have its axes as dimensions, named by their paths, NaN where there is no row;
+        rows of another design have the dimension `point`, with the axes as coordinates on it.
+        """
+        return _export.to_xarray(self)
+
+    def to_dict(self, metric: str = "p99_ttft_ms") -> dict[str, Any]:
+        """Return everything as plain Python values (no NaN, no infinity: None).
+
+        This is the JSON that backends read; `kvsim schema sweep` prints its JSON Schema.
+
+        Parameters
+        ----------
+        metric : str
+            The latency that `frontier` and `knees` are about.
+
+        Raises
+        ------
+        KeyError
+            If there is no such figure.
+        """
+        return _export.to_dict(self, metric)
+
+    def to_json(self, *, indent: int | None = None, metric: str = "p99_ttft_ms") -> str:
         """Return `to_dict` as JSON text."""
         from kvsim._encode import encode_strict
 
-        text = encode_strict(self.to_dict(), "sweep")
+        text = encode_strict(self.to_dict(metric), "sweep")
         return text if indent is None else json.dumps(json.loads(text), indent=indent)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -313,19 +322,7 @@ class SweepResult:
 
         Undefined figures are empty cells; values that are no scalars are JSON.
         """
-        from kvsim._encode import encode_strict
-
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        names = [*self._axes, "status", "reason", "calibration", *SUMMARY]
-        writer.writerow(names)
-        for row in self.rows():
-            cells = (row[name] for name in names)
-            writer.writerow(
-                v if v is None or isinstance(v, str | int | float) else encode_strict(v, "axes")
-                for v in cells
-            )
-        text = stream.getvalue()
+        text = _export.to_csv(self)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
@@ -338,15 +335,8 @@ class SweepResult:
         return f"<SweepResult: {len(self)} points over {', '.join(self._axes)}: {shown}{cut}>"
 
     def _repr_html_(self) -> str:
-        return f"<code>{repr(self).replace('<', '&lt;').replace('>', '&gt;')}</code>"
+        return _export.to_html(self)
 
 
-def _array(values: list[Any]) -> Array:
-    """Return an axis as a numeric array if it is one, else as an array of objects."""
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        return np.asarray(values)
-    if all(isinstance(v, bool) for v in values) or all(isinstance(v, str) for v in values):
-        return np.asarray(values)
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)

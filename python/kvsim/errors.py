@@ -14,6 +14,7 @@ __all__ = [
     "InvariantViolation",
     "KvsimError",
     "LivelockError",
+    "StoreError",
     "SweepInterrupted",
 ]
 
@@ -50,6 +51,10 @@ class DeadlineExceeded(KvsimError, TimeoutError):  # noqa: N818 (as TimeoutError
 
 class PandasMissingError(KvsimError, ImportError):
     """`to_pandas` was called, and pandas is not installed."""
+
+
+class StoreError(KvsimError, OSError):
+    """A store that cannot be read or written; the message names the file."""
 
 
 class SweepInterrupted(KeyboardInterrupt):

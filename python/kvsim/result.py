@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kvsim import _native, _waterfall
 from kvsim._columns import Array, Columns
+from kvsim._kv_budget import KvBudget
 from kvsim._memory_map import MemoryMap, read_memory_map
 from kvsim._pandas import frame
 from kvsim._waterfall import Waterfall
@@ -24,69 +25,20 @@ from kvsim.scenario import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kvsim.statistics import Interval
+
 # Names of the summary's figures, in order; docs/metrics.md defines each.
 SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields())
 # Of these, the ones that count something.
 COUNTS = frozenset(
     {
         "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
-        "preemptions", "swaps", "steps", "lazy_steps", "rejected", "lost", "retries",
+        "preemptions", "swaps", "steps", "lazy_steps", "warmup_requests", "rejected", "lost",
+        "retries",
     }
 )  # fmt: skip
 _TABLES = ("requests", "steps", "entries", "fleet_events")
 _BANDS = ("ttft", "tpot", "e2e")
-
-
-@dataclass(frozen=True)
-class KvBudget:
-    """How many KV blocks a replica has, and what takes the rest of a GPU's memory.
-
-    The byte figures are per GPU, and 0 if `num_gpu_blocks` was given and no model named.
-
-    Attributes
-    ----------
-    num_gpu_blocks, usable_blocks, usable_tokens : int
-        Blocks; those that requests can have (vLLM keeps one as its null block); their tokens.
-    kv_bytes_per_token : float
-        Bytes of KV cache a token.
-    memory_bytes : float
-        `gpu_memory_utilization` times the GPU's memory; the sum of what follows.
-    weight_bytes, activation_bytes, reserve_bytes, kv_bytes : float
-        Weights; activations of the largest step; context, NCCL and CUDA graphs; KV cache.
-    """
-
-    num_gpu_blocks: int
-    usable_blocks: int
-    usable_tokens: int
-    kv_bytes_per_token: float
-    memory_bytes: float
-    weight_bytes: float
-    activation_bytes: float
-    reserve_bytes: float
-    kv_bytes: float
-
-    def parts_gb(self) -> dict[str, float]:
-        """Return what takes a GPU's memory, in GB (10^9 bytes).
-
-        `free` is what `num_gpu_blocks` leaves of the memory that the engine may use; negative if it
-        asks for more. `plots.memory` draws it.
-
-        Examples
-        --------
-        >>> import kvsim
-        >>> run = kvsim.simulate({"model": "llama-3-8b", "gpu": "h100-sxm",
-        ...                       "workload": {"num_requests": 1}})
-        >>> {name: round(gb, 1) for name, gb in run.kv_budget.parts_gb().items()}
-        {'weights': 16.1, 'activations': 1.4, 'graphs and NCCL': 0.7, 'KV cache': 58.4, 'free': 0.0}
-        """
-        parts = {
-            "weights": self.weight_bytes,
-            "activations": self.activation_bytes,
-            "graphs and NCCL": self.reserve_bytes,
-            "KV cache": self.kv_bytes,
-        }
-        parts["free"] = self.memory_bytes - sum(parts.values())
-        return {name: value / 1e9 for name, value in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -400,6 +352,48 @@ class Result:
     def itl(self) -> ItlDistribution:
         """Return the distribution of every inter-token gap."""
         return ItlDistribution(self._native)
+
+    def interval(self, name: str, confidence: float = 0.95) -> Interval:
+        """Return a latency figure's confidence interval by batch means within this run (scipy).
+
+        Its bounds are NaN if the run is too short for one; see `kvsim.statistics.batch_means`.
+        Intervals over several runs are safer at high load (docs/sweeps.md).
+
+        Parameters
+        ----------
+        name : str
+            A mean or percentile of TTFT, TPOT, E2E or queue, such as ``p99_ttft_ms``.
+        confidence : float
+            Share of such intervals that contain the true value.
+
+        Raises
+        ------
+        KeyError
+            If the figure is none of these.
+        ValueError
+            If requests were not recorded.
+
+        Examples
+        --------
+        >>> import kvsim
+        >>> result = kvsim.simulate(
+        ...     {
+        ...         "engine": {"num_gpu_blocks": 1000, "max_model_len": 4096},
+        ...         "step_time": {"kind": "affine"},
+        ...         "workload": {"num_requests": 5000},
+        ...     }
+        ... )
+        >>> interval = result.interval("mean_ttft_ms")
+        >>> interval.low < result.summary["mean_ttft_ms"] < interval.high
+        True
+        """
+        from kvsim._batch_means import batch_figures, run_interval
+        from kvsim._names import nearest
+
+        if name not in batch_figures():
+            raise KeyError(f"no interval of {name!r}{nearest(name, list(batch_figures()))}")
+        self._recorded("requests")
+        return run_interval(self, name, confidence)
 
     # ---- other forms
 

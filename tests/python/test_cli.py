@@ -84,7 +84,7 @@ def test_sweep(capsys: pytest.CaptureFixture[str], scenario: str, tmp_path: Path
     assert "invalid: 3, the first: engine.max_num_seqs: got 0" in run.out
     assert len((tmp_path / "points.csv").read_text().splitlines()) == 7
     parsed = json.loads(Run(capsys, "sweep", scenario, *axes, "--json").out)
-    assert [row["workload.arrivals.rate_per_s"] for row in parsed["rows"]] == [1, 1, 3, 3, 5, 5]
+    assert [row["workload.arrivals.rate_per_s"] for row in parsed["points"]] == [1, 1, 3, 3, 5, 5]
     other = Run(capsys, "sweep", scenario, *axes, "--figures", "p99_itl_ms")
     assert "p99_itl_ms" in other.out
 

@@ -482,3 +482,30 @@ def test_batches_in_flight_cannot_be_called_back() -> None:
     hedge["cancel"] = "at_start"
     with pytest.raises(kvsim.ConfigError, match=r"hedge.cancel: got .at_start."):
         kvsim.simulate({**BASE, "fleet": {"num_servers": 2, "hedge": hedge}})
+
+
+def test_a_warm_up_leaves_out_the_first_completed_requests() -> None:
+    fleet = one_shot(500, max_outstanding=5, power={"idle_mw": 1})
+    whole = kvsim.simulate(fleet)
+    result = kvsim.simulate({**fleet, "warmup": {"kind": "requests", "num_requests": 300}})
+    q, s = result.requests, result.summary
+    late = np.flatnonzero(q["outcome"] == 0)[300:]
+    first = q["arrival_ns"][late[0]]
+    assert (s["warmup_requests"], s["completed"]) == (300, len(late))
+    assert s["duration_s"] == (q["finish_ns"].max() - first) / 1e9
+    for name, column in (
+        ("mean_e2el_ms", "e2e_ns"), ("mean_queue_ms", "queue_ns"),
+        ("mean_gateway_ms", "gateway_ns"), ("mean_compute_ms", "compute_ns"),
+    ):  # fmt: skip
+        assert s[name] == pytest.approx(q[column][late].mean() / 1e6), name
+    offered = q["arrival_ns"][q["arrival_ns"] >= first]
+    assert s["offered_rate_per_s"] == pytest.approx((len(offered) - 1) / np.ptp(offered) * 1e9)
+    for name in ("rejected", "utilization", "mean_power_mw", "energy_per_request_mj"):
+        assert s[name] == whole.summary[name], name
+    assert s["mean_power_mw"] > 0
+    # A request that was rejected has no latency, neither for MSER-5 nor for batch means.
+    assert kvsim.simulate({**fleet, "warmup": {"kind": "mser5"}}).summary["warmup_requests"] < 1000
+    interval = result.interval("mean_e2el_ms")
+    assert interval.low < s["mean_e2el_ms"] < interval.high
+    with pytest.raises(kvsim.ConfigError, match=r"fewer than the run's [0-9]+ requests that were"):
+        kvsim.simulate({**fleet, "warmup": {"kind": "requests", "num_requests": 1999}})

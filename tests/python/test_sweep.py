@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kvsim
+from kvsim.result import SUMMARY
 
 RATE = "workload.arrivals.rate_per_s"
 SEQS = "engine.max_num_seqs"
@@ -108,9 +109,9 @@ def test_other_forms() -> None:
     parsed = json.loads(result.to_json(indent=1))
     assert parsed["num_points"] == 12
     assert parsed["unfinished"] == []
-    assert parsed["rows"][0]["workload.lengths"]["kind"] == "fixed"
-    assert parsed["rows"][1]["workload.lengths"] == "sharegpt-300"
-    assert kvsim.Scenario.from_dict(parsed["scenario"]) == BASE.replace(record="summary")
+    assert parsed["points"][0]["workload.lengths"]["kind"] == "fixed"
+    assert parsed["points"][1]["workload.lengths"] == "sharegpt-300"
+    assert kvsim.Scenario.from_dict(parsed["inputs"]["scenario"]) == BASE.replace(record="summary")
     table = list(csv.DictReader(io.StringIO(result.to_csv())))
     assert len(table) == 12
     assert table[3]["status"] == "ok"
@@ -118,7 +119,7 @@ def test_other_forms() -> None:
     assert table[0]["request_goodput"] == ""
     # What counts is a whole number, as in a run's summary.
     one = kvsim.simulate(result.scenario.replace(result.points[0])).summary
-    assert parsed["rows"][0].items() >= one.items()
+    assert parsed["points"][0].items() >= one.items()
     for name, value in one.items():
         assert type(result.rows()[0][name]) is type(value), name
     assert table[0]["completed"] == str(one["completed"])
@@ -189,3 +190,39 @@ def test_dataset_paths_with_whole_workloads() -> None:
     workload = {"num_requests": 20, "lengths": "azure-2023-code"}
     result = kvsim.sweep(BASE.replace({"engine.num_gpu_blocks": 9000}), {"workload": [workload]})
     assert result.status == ["invalid" if "max_model_len" in result.reason[0] else "ok"]
+
+
+def test_arrow_and_polars() -> None:
+    axes = {**GRID, "workload.lengths": [kvsim.FixedLengths(), "sharegpt-300"]}
+    result = kvsim.sweep(BASE, axes)
+    table = result.to_arrow()
+    assert table.column_names == [
+        *GRID,
+        "workload.lengths",
+        "status",
+        "reason",
+        "calibration",
+        *SUMMARY,
+    ]
+    assert json.loads(table.column("workload.lengths")[0].as_py())["kind"] == "fixed"
+    frame = result.to_polars()
+    assert frame["p99_e2el_ms"].to_list() == result["p99_e2el_ms"].tolist()
+    assert frame[SEQS].to_list() == result[SEQS].tolist()
+    assert frame["status"].to_list() == result.status
+
+
+def test_xarray_has_the_axes_of_a_grid_as_dimensions() -> None:
+    result = kvsim.sweep(BASE, {**GRID, "engine.num_gpu_blocks": [9, 300]})
+    data = result.to_xarray()
+    assert dict(data.sizes) == {RATE: 3, SEQS: 2, "engine.num_gpu_blocks": 2}
+    for row in result.rows():
+        cell = data.sel({path: row[path] for path in data.dims})
+        assert cell["status"].item() == row["status"]
+        figure = cell["p99_ttft_ms"].item()
+        assert row["p99_ttft_ms"] == (None if np.isnan(figure) else figure)
+    assert data["p99_ttft_ms"].attrs["units"] == "ms"
+    some = result.select({SEQS: 2}, status="ok").to_xarray()
+    assert dict(some.sizes) == {RATE: 3, SEQS: 1, "engine.num_gpu_blocks": 1}
+    listed = kvsim.sweep(BASE, [{SEQS: 2}, {RATE: 3.0}]).to_xarray()
+    assert dict(listed.sizes) == {"point": 2}
+    assert listed[SEQS].values.tolist() == [2, None]

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/quantile.hpp"
+#include "kvsim/metrics/counted_rows.hpp"
 
 namespace kvsim {
 
@@ -160,6 +162,26 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns, std::int64_t bu
   w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
 }
 
+// What is counted: all requests, or those after a warm-up, from the first one's arrival on.
+struct Counted {
+  std::int64_t completed, prompt_tokens, output_tokens;
+  Ns start_ns, end_ns;
+};
+
+Counted counted(const RunTotals& t) {
+  return {t.completed, t.prompt_tokens, t.output_tokens, t.start_ns, t.end_ns};
+}
+
+// Of requests in order of arrival, at least one.
+Counted counted(const RequestColumns& kept) {
+  const auto sum = [](const std::vector<std::int32_t>& column) {
+    return std::accumulate(column.begin(), column.end(), std::int64_t{0});
+  };
+  return {static_cast<std::int64_t>(kept.arrival_ns.size()), sum(kept.prompt_tokens),
+          sum(kept.output_tokens), kept.arrival_ns.front(),
+          *std::max_element(kept.finish_ns.begin(), kept.finish_ns.end())};
+}
+
 void put_memory(Writer& w, const MemoryClasses& m) {
   const auto total = static_cast<double>(m.total());  // 0 without record_memory
   const auto share = [&](Int128 integral) { return ratio(static_cast<double>(integral), total); };
@@ -196,61 +218,44 @@ void put_fleet(Writer& w, const RequestColumns& q, const FleetTotals& f, const R
         f.has_power ? ratio(f.energy_mj, as_double(t.completed)) : undefined);
 }
 
-// The rows of completed requests, of the columns that a summary reads.
-RequestColumns completed_rows(const RequestColumns& q) {
-  RequestColumns kept;
-  const auto copy = [&](auto RequestColumns::* column) {
-    const auto& from = q.*column;
-    for (std::size_t r = 0; r < from.size(); ++r) {
-      if (q.outcome[r] == static_cast<std::uint8_t>(Outcome::completed)) {
-        (kept.*column).push_back(from[r]);
-      }
-    }
-  };
-  for (auto column :
-       {&RequestColumns::arrival_ns, &RequestColumns::scheduled_ns, &RequestColumns::first_token_ns,
-        &RequestColumns::finish_ns, &RequestColumns::frontend_ns, &RequestColumns::host_ns,
-        &RequestColumns::compute_ns, &RequestColumns::hbm_ns, &RequestColumns::comm_ns,
-        &RequestColumns::preempted_ns, &RequestColumns::redo_ns, &RequestColumns::bubble_ns,
-        &RequestColumns::queue_ns, &RequestColumns::gateway_ns, &RequestColumns::dispatch_ns,
-        &RequestColumns::network_ns}) {
-    copy(column);
-  }
-  copy(&RequestColumns::output_tokens);
-  copy(&RequestColumns::outcome);
-  return kept;
-}
-
 }  // namespace
 
 std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
                               const ItlHistogram& itl, const Slo& slo, const FleetTotals& fleet,
-                              Control control) {
+                              Control control, std::int64_t warmup_requests) {
   const bool some_failed = fleet.rejected + fleet.lost > 0;
-  const RequestColumns kept = some_failed ? completed_rows(all) : RequestColumns{};
-  const RequestColumns& q = some_failed ? kept : all;
+  const bool warmed = warmup_requests > 0;
+  RequestColumns kept;
+  if (some_failed) kept = completed_rows(all);
+  if (warmed) kept = without_first(some_failed ? kept : all, warmup_requests);
+  const RequestColumns& q = some_failed || warmed ? kept : all;
+  const Counted c = warmed ? counted(kept) : counted(t);
+  // What failed was offered too.
+  std::vector<Ns> offered;
+  if (some_failed) offered = all.arrival_ns;
+  if (warmed) std::erase_if(offered, [&](Ns arrival) { return arrival < c.start_ns; });
   const Latencies l = latencies(q, slo, control);
-  const double duration_ns = as_double(t.end_ns - t.start_ns);
-  const double duration_s = s_from_ns(t.end_ns - t.start_ns);
-  const double rate = ratio(as_double(t.completed), duration_s);
+  const Ns whole_ns = t.end_ns - t.start_ns;
+  const double duration_s = s_from_ns(c.end_ns - c.start_ns);
+  const double rate = ratio(as_double(c.completed), duration_s);
   const bool has_slo = slo.ttft_ms || slo.tpot_ms || slo.e2e_ms;
 
   Writer w(control);
-  w.put("completed", as_double(t.completed));
+  w.put("completed", as_double(c.completed));
   w.put("duration_s", duration_s);
-  w.put("total_input_tokens", as_double(t.prompt_tokens));
-  w.put("total_output_tokens", as_double(t.output_tokens));
+  w.put("total_input_tokens", as_double(c.prompt_tokens));
+  w.put("total_output_tokens", as_double(c.output_tokens));
   w.put("request_throughput", rate);
-  w.put("output_throughput", ratio(as_double(t.output_tokens), duration_s));
-  w.put("total_token_throughput", ratio(as_double(t.prompt_tokens + t.output_tokens), duration_s));
+  w.put("output_throughput", ratio(as_double(c.output_tokens), duration_s));
+  w.put("total_token_throughput", ratio(as_double(c.prompt_tokens + c.output_tokens), duration_s));
   w.put("request_goodput", has_slo ? ratio(as_double(l.good), duration_s) : undefined);
   w.put_latency("mean_ttft_ms", l.ttft);
   w.put_latency("mean_tpot_ms", l.tpot_ns);
   w.put_itl(itl);
   w.put_latency("mean_e2el_ms", l.e2e);
-  w.put("offered_rate_per_s", offered_rate(all.arrival_ns));
+  w.put("offered_rate_per_s", offered_rate(some_failed ? offered : q.arrival_ns));
   w.put("achieved_rate_per_s", rate);
-  put_load(w, t, duration_ns,
+  put_load(w, t, as_double(whole_ns),
            fleet.workers > 0 ? fleet.workers : std::max<std::int64_t>(1, fleet.servers));
   put_memory(w, t.memory);
   w.put("mean_frontend_ms", q.frontend_ns.empty() ? 0 : mean_ms(q.frontend_ns));
@@ -272,7 +277,8 @@ std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
   w.put("mean_preempted_ms", mean_ms(q.preempted_ns));
   w.put("mean_redo_ms", mean_ms(q.redo_ns));
   w.put("mean_bubble_ms", mean_ms(q.bubble_ns));
-  put_fleet(w, q, fleet, t, duration_s);
+  w.put("warmup_requests", as_double(warmup_requests));
+  put_fleet(w, q, fleet, t, s_from_ns(whole_ns));
   return std::move(w).finished();
 }
 

@@ -89,6 +89,7 @@ inline constexpr std::array fields{
     SummaryField{"mean_preempted_ms", "ms", "Mean time waiting after preemptions."},
     SummaryField{"mean_redo_ms", "ms", "Mean time recomputing what preemptions lost."},
     SummaryField{"mean_bubble_ms", "ms", "Mean time between its batches, with batches in flight."},
+    SummaryField{"warmup_requests", "requests", "First requests that the figures leave out."},
     SummaryField{"mean_gateway_ms", "ms", "Mean time at the gateway of a fleet."},
     SummaryField{"mean_dispatch_ms", "ms",
                  "Mean time from there until the copy that decided was sent: hedging delay, failed "
@@ -122,9 +123,11 @@ inline constexpr std::array fields{
 
 // One value a field, NaN where a run does not define it (no request with two tokens, no SLO, no
 // waterfall, no fleet). The columns hold every request of the run, of which only the completed
-// count; those of the waterfall may be empty.
+// count; those of the waterfall may be empty. The first `warmup_requests` of these by arrival are
+// left out of what is counted by request (docs/metrics.md).
 [[nodiscard]] std::vector<double> summarize(const RequestColumns& requests, const RunTotals& totals,
                                             const ItlHistogram& itl, const Slo& slo,
-                                            const FleetTotals& fleet = {}, Control control = {});
+                                            const FleetTotals& fleet = {}, Control control = {},
+                                            std::int64_t warmup_requests = 0);
 
 }  // namespace kvsim

@@ -16,6 +16,7 @@
 #include "kvsim/scenario/field.hpp"
 #include "kvsim/scenario/fleet_types.hpp"
 #include "kvsim/scenario/memory_types.hpp"
+#include "kvsim/scenario/warmup_types.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/step_time/models.hpp"
 
@@ -310,6 +311,7 @@ struct Scenario {
   Workload workload;
   std::optional<FleetSpec> fleet;
   Slo slo;
+  Warmup warmup = NoWarmup{};
   Record record = Record::requests;
   bool record_waterfall = true;
   RecordMemory record_memory = RecordMemory::none;
@@ -345,6 +347,7 @@ struct Scenario {
         field("workload", &S::workload, {.doc = "Requests and when they arrive."}),
         field("fleet", &S::fleet, {.doc = "Several servers behind a gateway; null = one replica."}),
         field("slo", &S::slo, {.doc = "Limits that goodput counts by."}),
+        field("warmup", &S::warmup, {.doc = "First requests that the summary leaves out."}),
         field(
             "record", &S::record,
             {.doc = "What is kept: summary, requests (a row a request), steps (and a row a step), "

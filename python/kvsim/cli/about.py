@@ -120,6 +120,13 @@ def fields(
     console().print(out)
 
 
+def schema(
+    kind: Annotated[str, typer.Argument(help="scenario, or sweep: what `sweep --json` prints.")],
+) -> None:
+    """Print a JSON Schema."""
+    print(json.dumps(kvsim.json_schema(kind), indent=2))
+
+
 def _summary_fields(as_json: bool) -> None:
     listed = summary_fields()
     if as_json:

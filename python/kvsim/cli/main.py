@@ -23,6 +23,7 @@ def app() -> typer.Typer:
         demo,
         runs,
         sharding,
+        store,
         validate,
         validate_memory,
         validate_queueing,
@@ -45,10 +46,12 @@ def app() -> typer.Typer:
         ("sharding", sharding.sharding),
         ("catalog", about.catalog),
         ("fields", about.fields),
+        ("schema", about.schema),
         ("verify-vllm", verify.verify_vllm),
         ("demo", demo.demo),
     ):
         application.command(name)(_guarded(command))
+    application.add_typer(store.commands(_guarded), name="store")
     checks = typer.Typer(help="Predictions against measurements and theory.", no_args_is_help=True)
     checks.command("step-time")(_guarded(validate.step_time))
     checks.command("memory")(_guarded(validate_memory.memory))

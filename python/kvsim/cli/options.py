@@ -78,7 +78,7 @@ def split(text: str, option: str) -> tuple[str, str]:
 
 def set_path(scenario: dict[str, Any], path: str, value: Any) -> None:
     """Set a field by its dotted path; the path must be one that scenarios can have."""
-    from kvsim._sweep import check_path
+    from kvsim._schema import check_path
 
     check_path(path, "--set")
     *above, last = path.split(".")

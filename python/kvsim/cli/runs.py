@@ -152,6 +152,13 @@ def sweep(
     figures: Annotated[
         str, typer.Option("--figures", metavar="NAME,...", help="Columns of the table.")
     ] = "request_throughput,p50_ttft_ms,p99_ttft_ms,p99_tpot_ms,p99_e2el_ms,preemptions",
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", metavar="DIR", help="Keep rows there; do not repeat those it has."),
+    ] = None,
+    size: Annotated[
+        bool, typer.Option("--size", help="Print the number of points and simulate none.")
+    ] = False,
     threads: Threads = None,
     deadline: Deadline = None,
     quiet: Quiet = False,
@@ -163,11 +170,15 @@ def sweep(
         if path in axes:
             raise ConfigError(f"--axis: got {path!r} twice; allowed: once")
         axes[path] = values
+    design = kvsim.design.grid(axes)
+    if size:
+        print(f"{len(design):,} points")
+        return
     interrupted: SweepInterrupted | None = None
     try:
         result = kvsim.sweep(
-            read_scenario(scenario, changes or []), axes, threads=threads, deadline_s=deadline,
-            progress=progress(quiet),
+            read_scenario(scenario, changes or []), design, threads=threads, deadline_s=deadline,
+            progress=progress(quiet), store=store,
         )  # fmt: skip
     except SweepInterrupted as error:
         interrupted, result = error, error.result

@@ -11,10 +11,13 @@ Examples
 <Axes: ...>
 """
 
+from kvsim.plots.breakdown import Tornado, WaterfallBars
 from kvsim.plots.caching import hit_rates
+from kvsim.plots.curves import SmallMultiples, SweepFrontier
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.fleet import hedging_frontier, queues, seesaw, tail
 from kvsim.plots.frontier import LatencyThroughputFrontier
+from kvsim.plots.heatmap import Heatmap
 from kvsim.plots.kv_memory import KVCacheHeatmap
 from kvsim.plots.memory import memory
 from kvsim.plots.sharding import sharding
@@ -22,9 +25,24 @@ from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
 from kvsim.plots.waterfall import waterfall
 
+# What `SweepResult.plot` draws, by kind.
+SWEEP_PLOTS = {
+    "frontier": SweepFrontier,
+    "heatmap": Heatmap,
+    "small_multiples": SmallMultiples,
+    "tornado": Tornado,
+    "waterfall": WaterfallBars,
+}
+
 __all__ = [
+    "SWEEP_PLOTS",
+    "Heatmap",
     "KVCacheHeatmap",
     "LatencyThroughputFrontier",
+    "SmallMultiples",
+    "SweepFrontier",
+    "Tornado",
+    "WaterfallBars",
     "hedging_frontier",
     "hit_rates",
     "itl_distribution",

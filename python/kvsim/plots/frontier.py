@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim._frontier import FrontierResult
-from kvsim.plots.style import GREY, axes, marks, plain_ticks, rate, styled, unit_of
+from kvsim.plots.labels import metric_label
+from kvsim.plots.style import (
+    GREY,
+    axes,
+    marks,
+    plain_ticks,
+    plain_values,
+    rate,
+    styled,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,16 +26,14 @@ if TYPE_CHECKING:
     from kvsim._frontier import FrontierSeries
     from kvsim._knee import Floats
 
-_NAMES = {"ttft": "time to first token", "tpot": "time per output token", "itl": "inter-token gap"}
-_NAMES |= {"e2el": "end-to-end latency", "e2e": "end-to-end latency"}
-
 
 class LatencyThroughputFrontier:
     """P99 latency (y) against the achieved rate (x), a curve for each series.
 
     Marked are the knee (the lowest load whose latency is five times its low-load value), the
     capacity (steady completions per second under permanent backlog) and 80 % of it. Points at
-    which the queue drifts up are hollow: their latency depends on how long the run is.
+    which the queue drifts up are hollow: their latency depends on how long the run is. With
+    replications, bands are confidence intervals.
 
     Parameters
     ----------
@@ -103,12 +111,16 @@ class LatencyThroughputFrontier:
         return {
             "label": series.label,
             "capacity_per_s": series.capacity_per_s,
-            "achieved_per_s": _plain(series.achieved_per_s),
-            "offered_per_s": _plain(series.offered_per_s),
-            "latency_ms": _plain(series.latency_ms(self.metric)),
+            "achieved_per_s": plain_values(series.achieved_per_s),
+            "offered_per_s": plain_values(series.offered_per_s),
+            "latency_ms": plain_values(series.latency_ms(self.metric)),
+            "low_ms": plain_values(series.table.interval(self.metric)[0]),
+            "high_ms": plain_values(series.table.interval(self.metric)[1]),
             "status": list(series.status),
             "knee": None if knee is None else knee.to_dict(),
-            "mm1": None if curve is None else {"x": _plain(curve[0]), "y": _plain(curve[1])},
+            "mm1": None
+            if curve is None
+            else {"x": plain_values(curve[0]), "y": plain_values(curve[1])},
         }
 
     @styled
@@ -137,7 +149,7 @@ class LatencyThroughputFrontier:
         if self.log:
             plain_ticks(ax)
         ax.set_xlabel("achieved rate (requests/s)")
-        ax.set_ylabel(f"{_describe(self.metric)} ({unit})")
+        ax.set_ylabel(metric_label(self.metric, unit))
         if self.title:
             ax.set_title(self.title)
         self._legend(ax)
@@ -161,6 +173,13 @@ class LatencyThroughputFrontier:
         solid, lead = rows[rows <= last], rows[rows >= last]
         ax.plot(x[solid], y[solid], label=label, zorder=3, **look)
         ax.plot(x[lead], y[lead], color=colour, linewidth=0.8, linestyle=":", zorder=2)
+        bottom, top = (end * self._unit[1] for end in series.table.interval(self.metric))
+        band = ok & np.isfinite(bottom)
+        if band.any():
+            ax.fill_between(
+                x[band], np.maximum(bottom[band], 1e-6), top[band], color=colour, alpha=0.2,
+                linewidth=0, zorder=1.5,
+            )  # fmt: skip
         if hollow.any():
             ax.plot(
                 x[hollow],
@@ -259,6 +278,7 @@ class LatencyThroughputFrontier:
 
     def _legend(self, ax: Axes) -> None:
         from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
         handles, _ = ax.get_legend_handles_labels()
         # The overlay last, below what it is compared with.
@@ -270,14 +290,7 @@ class LatencyThroughputFrontier:
                     label="queue drifts up",
                 )
             )  # fmt: skip
+        confidence = self.series[0].table.confidence
+        if confidence is not None:
+            handles.append(Patch(color=GREY, alpha=0.3, label=f"{confidence:.0%} interval"))
         ax.legend(handles=handles, loc="upper left", frameon=True, edgecolor="none", framealpha=0.9)
-
-
-def _describe(metric: str) -> str:
-    """Return 'P99 time to first token' for 'p99_ttft_ms'."""
-    which, _, rest = metric.removesuffix("_ms").partition("_")
-    return f"{which.upper() if which.startswith('p') else which} {_NAMES.get(rest, rest)}"
-
-
-def _plain(values: Any) -> list[float | None]:
-    return [v if np.isfinite(v) else None for v in np.asarray(values, float).tolist()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kvsim._kv_budget import KvBudget
 from kvsim.plots import parts
 from kvsim.plots.style import axes, styled
-from kvsim.result import KvBudget, Result
+from kvsim.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -165,6 +165,20 @@ def plain_ticks(ax: Axes, which: str = "y") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def plain_values(values: Any) -> list[float | None]:
+    """Return figures as a list that JSON has: None for what is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain_values(np.array([1.0, np.nan]))
+    [1.0, None]
+    """
+    import numpy as np
+
+    return [v if np.isfinite(v) else None for v in np.asarray(values, dtype=np.float64).tolist()]
+
+
 def rate(value: float) -> str:
     """Return a rate with three digits, also those that are 0.
 

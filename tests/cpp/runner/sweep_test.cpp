@@ -1,6 +1,9 @@
 #include "runner/sweep.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <string>
+#include <vector>
 
 #include "check.hpp"
 #include "kvsim/core/error.hpp"
@@ -85,6 +88,56 @@ TEST(sweep, keeps_results_where_the_point_records_more) {
   CHECK(sweep.result(0) == nullptr);
   REQUIRE(sweep.result(1) != nullptr);
   CHECK_EQ(sweep.result(1)->requests.finish_ns.size(), 40U);
+}
+
+TEST(sweep, frees_results_on_demand) {
+  Sweep sweep = sweep_of(R"([["record", ["requests"]]])");
+  sweep.run(1, go_on, std::nullopt);
+  sweep.drop_result(0);
+  CHECK(sweep.result(0) == nullptr);
+}
+
+TEST(sweep, finished_points_are_taken_once_and_whole) {
+  Sweep sweep = sweep_of(mixed);
+  std::vector<std::size_t> taken;
+  const auto take = [&](std::size_t done) {
+    for (const std::size_t i : sweep.take_finished()) {
+      taken.push_back(i);
+      CHECK_EQ(static_cast<int>(sweep.finished()[i]), 1);
+      // Points with figures have all of them when they are announced.
+      if (sweep.reason_of(i).empty()) CHECK(!std::isnan(sweep.column(0)[i]));
+    }
+    CHECK(taken.size() <= sweep.size());
+    CHECK(done <= sweep.size());
+    return true;
+  };
+  sweep.run(4, take, std::nullopt);
+  take(0);
+  std::ranges::sort(taken);
+  CHECK_EQ(taken.size(), sweep.size());
+  for (std::size_t i = 0; i < taken.size(); ++i) CHECK_EQ(taken[i], i);
+  CHECK(sweep.take_finished().empty());
+}
+
+TEST(sweep, canonical_scenarios_do_not_depend_on_how_a_value_is_written) {
+  const Sweep short_form = sweep_of(R"([["step_time", [{"kind": "affine"}]], ["seed", [3]]])");
+  const Sweep long_form =
+      sweep_of(R"([["seed", [3]], ["step_time", [{"kind": "affine", "a_ns": 5e6}]]])");
+  CHECK_EQ(short_form.canonical(0), long_form.canonical(0));
+  CHECK_EQ(short_form.canonical(0),
+           json::write(to_json(from_json<Scenario>(short_form.scenario(0)))));
+  const Sweep invalid = sweep_of(R"([["engine.block_size", [0]]])");
+  CHECK_EQ(invalid.canonical(0), json::write(invalid.scenario(0)));
+}
+
+TEST(sweep, noted_canonical_scenarios_are_the_same) {
+  Sweep sweep = sweep_of(mixed);
+  sweep.note_canonical();
+  sweep.run(3, go_on, std::nullopt);
+  for (std::size_t i = 0; i < sweep.size(); ++i) {
+    CHECK_EQ(sweep.take_canonical(i), sweep.canonical(i));
+    CHECK_EQ(sweep.take_canonical(i), sweep.canonical(i));
+  }
 }
 
 TEST(sweep, stops_and_goes_on_with_what_is_left) {

@@ -18,9 +18,13 @@ OWNERS = {
     "traitlets": {"widgets"},
     "ipywidgets": {"widgets"},
     "tqdm": {"sweep", "cli", "lab", "progress"},
-    "pandas": {"pandas", "result", "sweep_result", "frontier", "sharding", "store"},
-    "polars": {"result", "sweep_result", "frontier", "store"},
-    "pyarrow": {"result", "sweep_result", "frontier", "store"},
+    "pandas": {"analysis", "frontier", "pandas", "result", "sharding", "store", "sweep_result"},
+    "polars": {"export", "sweep_result"},
+    "pyarrow": {"export", "sweep_result", "store"},
+    "scipy": {"design", "statistics"},
+    "xarray": {"export", "sweep_result"},
+    "dask": set(),
+    "distributed": set(),
 }
 # What a module may not import: the layers above it.
 ABOVE = {
