@@ -82,7 +82,9 @@ class SweepResult(SweepTable):
         for path in self._axes:
             if path != rate and len(np.unique(self.design.codes(path)[self._rows])) > 1:
                 raise ValueError(f"axes: {path} has several values; select one first")
-        load = np.asarray(self[rate], dtype=np.float64)
+        # A value that is no number makes its point invalid.
+        numbers = [v if isinstance(v, int | float) else np.nan for v in self[rate].tolist()]
+        load = np.array(numbers, dtype=np.float64)
         return find_knee(load, self["request_throughput"], self[metric], capacity_per_s)
 
     def slice(self, where: Mapping[str, Any]) -> SweepResult:
