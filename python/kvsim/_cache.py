@@ -92,7 +92,7 @@ def prefix_hit_rates(
     trace = load(trace) if isinstance(trace, str) else check_trace("trace", trace)
     if trace.hash_offset is None or trace.hash_ids is None or trace.hash_block_tokens is None:
         raise ConfigError(
-            f"trace: got {trace.name!r}, which has none; allowed: a trace with hash ids"
+            f"trace: got {trace.name!r}, which has no hash ids; allowed: a trace with hash ids"
         )
     known = eviction_policies()
     for policy in policies or ():

@@ -74,10 +74,12 @@ def test_it_is_what_simulate_says(found: kvsim.Sharding) -> None:
 
 
 def test_splits_that_cannot_be_say_why() -> None:
-    # 64 heads do not divide by 3 or 6; 70 GB of weights a GPU leave no room on 40 GB.
-    found = kvsim.sharding("llama-3-70b", 6, concurrencies=[1])
-    assert [s.status for s in found.splits] == ["invalid", "invalid", "ok", "ok"]
-    assert "tensor_parallel_size: got 6" in found.splits[0].reason
+    # 64 heads do not divide by 5, 80 layers do; 70 GB of weights a GPU leave no room on 40 GB.
+    found = kvsim.sharding("llama-3-70b", 5, concurrencies=[1])
+    assert [s.status for s in found.splits] == ["invalid", "ok"]
+    assert "tensor_parallel_size: got 5" in found.splits[0].reason
+    three = kvsim.sharding("llama-3-70b", 3, concurrencies=[1])
+    assert "pipeline_parallel_size: got 3" in three.splits[-1].reason
     small = kvsim.sharding("llama-3-70b", 2, gpu="a100-40", concurrencies=[1])
     assert {s.status for s in small.splits} == {"infeasible"}
     assert "GB a GPU are missing" in str(small)

@@ -263,6 +263,7 @@ void Scenario::validate(std::string_view path) const {
               "summary, requests or steps with static batching or a contiguous kv_allocator: there "
               "are no blocks");
   }
+  validate_fleet(*this);
   if (record_memory == RecordMemory::none) return;
   const std::string_view got = enum_name(record_memory);
   if (in_flight || engine.spec_method) {
@@ -273,7 +274,6 @@ void Scenario::validate(std::string_view path) const {
     bad_field(join_path(path, "record_memory"), quoted(got),
               "\"none\" or \"classes\" with static batching");
   }
-  validate_fleet(*this);
 }
 
 }  // namespace kvsim
