@@ -114,6 +114,8 @@ class OneShotServer {
   };
 
   void move_to(Ns t) {
+    // Who arrives at one time has all its starts at this time behind it.
+    if (t > now_) totals.max_waiting = std::max(totals.max_waiting, waiting());
     totals.waiting_integral += static_cast<Int128>(waiting_) * (t - now_);
     totals.running_integral += Int128{running_} * (t - now_);
     now_ = t;
@@ -205,7 +207,6 @@ void OneShotServer::start(Ns t, LawSampler& law, Started&& started) {
   ++totals.batches;
   totals.served += static_cast<std::int64_t>(size);
   totals.max_running = std::max(totals.max_running, running_);
-  totals.max_waiting = std::max(totals.max_waiting, waiting());
   for (std::size_t i = 0; i < size; ++i) started(batches_[b].items[i].copy);
 }
 
