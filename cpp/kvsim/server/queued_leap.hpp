@@ -228,7 +228,7 @@ void QueuedReplica<Pool>::end_round(bool ran) {
 
 template <class Pool>
 bool QueuedReplica<Pool>::leap() {
-  return std::visit([this](const auto& model) { return leap_with(model); }, model_);
+  return std::visit([this](const auto& model) { return this->leap_with(model); }, model_);
 }
 
 // Rounds that schedule decodes of a group and nothing else; false if there was none. It ends with
