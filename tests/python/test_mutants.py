@@ -152,8 +152,9 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # simulate.cpp only picks template instances, which replica_run.cpp has of its own.
-        engine = [s for s in ENGINE.glob("kvsim/**/*.cpp") if s.name != "simulate.cpp"]
+        # These only pick template instances, which replica_run.cpp has of its own.
+        entries = {"simulate.cpp", "simulate_fleet.cpp"}
+        engine = [s for s in ENGINE.glob("kvsim/**/*.cpp") if s.name not in entries]
         self.sources = sorted(engine) + [TESTS / name for name in REPLAYER]
         self.uses = {source: includes(source) for source in self.sources}
 
