@@ -78,7 +78,10 @@ def test_the_schema_of_scenarios(scenario: dict[str, Any]) -> None:
 
 
 def test_canonical_scenarios_keep_the_schema() -> None:
-    fleet = {**BASE, "fleet": {"server": {"kind": "one_shot"}, "power": {"idle_mw": 1}}}
+    fleet = {
+        "workload": BASE["workload"],
+        "fleet": {"server": {"kind": "one_shot"}, "power": {"idle_mw": 1}},
+    }
     for scenario in (BASE, fleet, {**BASE, "engine": "vllm-0.33"}):
         valid("scenario", kvsim.Scenario.from_dict(scenario).to_dict())
 
