@@ -62,9 +62,10 @@ demo: build ## answer the main question on a real trace; pictures in out/
 
 # ---- tests
 
-test: test-cpp test-sanitize test-py lint ## C++ tests (also sanitized), Python tests, linters
+# The sanitized build alone: the optimised engine is under the Python tests, and in test-full.
+test: test-sanitize test-py lint ## C++ tests (ASan, UBSan, invariant checks), Python tests, linters
 
-test-cpp: $(VENV)/.base
+test-cpp: $(VENV)/.base ## C++ tests of the optimised engine, with invariant checks
 	@$(CONFIGURE) -B $(BUILD)/check -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON > /dev/null
 	@$(CMAKE) --build $(BUILD)/check --parallel $(JOBS) --target kvsim_tests -- --quiet
 	$(BUILD)/check/kvsim_tests
@@ -77,7 +78,7 @@ test-sanitize: $(VENV)/.base
 test-py: build $(VENV)/.dev
 	$(PY) -m pytest -q -n $(JOBS) -m "not full and not lint" --benchmark-disable
 
-test-full: build standalone wasm aarch64 ## what takes longer: WebAssembly, aarch64, long properties
+test-full: build test-cpp standalone wasm aarch64 ## what takes longer: WebAssembly, aarch64, long properties
 	KVSIM_BUILD=$(BUILD) $(PY) -m pytest -q -n $(JOBS) -m full --benchmark-disable
 
 # ---- linters, generated files

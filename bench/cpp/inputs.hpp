@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "../../tests/cpp/vllm_case.hpp"
-#include "kvsim/scenario/field_json.hpp"
 #include "kvsim/scenario/json.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 #include "kvsim/simulate.hpp"
 
 namespace kvsim_bench {

@@ -1,7 +1,7 @@
 // Closed forms of KV memory, and what a request holds of it.
 #include "bindings/bindings.hpp"
-#include "kvsim/scenario/field_json.hpp"
 #include "kvsim/scenario/scenario.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 #include "kvsim/theory/memory.hpp"
 
 namespace kvsim::bindings {

@@ -9,6 +9,7 @@
 #include "kvsim/scenario/field_json.hpp"
 #include "kvsim/scenario/field_schema.hpp"
 #include "kvsim/scenario/scenario.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 
 namespace kvsim::bindings {
 namespace {

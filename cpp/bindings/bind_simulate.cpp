@@ -9,7 +9,7 @@
 
 #include "bindings/bindings.hpp"
 #include "kvsim/core/error.hpp"
-#include "kvsim/scenario/field_json.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 #include "runner/memory.hpp"
 #include "runner/watched.hpp"
 

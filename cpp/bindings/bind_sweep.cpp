@@ -8,7 +8,7 @@
 #include "bindings/bindings.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/summary.hpp"
-#include "kvsim/scenario/field_json.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 #include "runner/sweep.hpp"
 
 namespace kvsim::bindings {

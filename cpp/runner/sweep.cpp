@@ -7,7 +7,7 @@
 
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/summary.hpp"
-#include "kvsim/scenario/field_json.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 #include "kvsim/workload/build.hpp"
 #include "runner/memory.hpp"
 

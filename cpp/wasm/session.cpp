@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "kvsim/core/error.hpp"
-#include "kvsim/scenario/field_json.hpp"
 #include "kvsim/scenario/json.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 #include "result_json.hpp"
 
 namespace kvsim {

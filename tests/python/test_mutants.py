@@ -151,7 +151,7 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # These only pick template instances, which replica_run.cpp has of its own.
+        # What only picks and drives replicas, which replica_run.cpp does itself.
         entries = {"simulate.cpp", "simulate_fleet.cpp"}
         engine = [s for s in ENGINE.glob("kvsim/**/*.cpp") if s.name not in entries]
         self.sources = sorted(engine) + [TESTS / name for name in REPLAYER]

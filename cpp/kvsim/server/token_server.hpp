@@ -10,8 +10,7 @@
 
 #include "kvsim/core/control.hpp"
 #include "kvsim/server/one_shot.hpp"
-#include "kvsim/server/queued_leap.hpp"
-#include "kvsim/server/replica_leap.hpp"
+#include "kvsim/server/replicas.hpp"
 
 namespace kvsim {
 

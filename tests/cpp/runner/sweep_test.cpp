@@ -8,7 +8,7 @@
 #include "check.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/summary.hpp"
-#include "kvsim/scenario/field_json.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 
 namespace kvsim::runner {
 namespace {

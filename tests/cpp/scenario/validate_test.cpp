@@ -2,9 +2,9 @@
 
 #include "check.hpp"
 #include "kvsim/core/error.hpp"
-#include "kvsim/scenario/field_json.hpp"
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/scenario/scenario.hpp"
+#include "kvsim/scenario/scenario_json.hpp"
 
 using kvsim::Error;
 using kvsim::Scenario;

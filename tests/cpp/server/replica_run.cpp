@@ -7,9 +7,7 @@
 #include <vector>
 
 #include "kvsim/scheduler/config.hpp"
-#include "kvsim/server/queued_leap.hpp"
-#include "kvsim/server/replica_leap.hpp"
-#include "kvsim/server/static_replica.hpp"
+#include "kvsim/server/replicas.hpp"
 
 namespace kvsim_test {
 namespace {
