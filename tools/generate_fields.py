@@ -158,8 +158,7 @@ def python_class(about: dict[str, Any], structs: dict[str, dict[str, Any]]) -> s
     """Return the class of a struct."""
     fields = about["fields"]
     base = "RootSpec" if about["name"] == ROOT else "Spec"
-    lines = ["@final", "@dataclass(frozen=True, init=False, repr=False)"]
-    lines += [f"class {about['name']}({base}):"]
+    lines = ["@final", f"class {about['name']}({base}):"]
     lines += [wrap('"""' + about["doc"], 4)]
     if fields:
         lines += ["", "    Parameters", "    ----------"]
@@ -197,11 +196,10 @@ def python_file() -> str:
         "Change the description in the engine instead, then run `make stubs`.",
         '"""',
         "",
-        "# ruff: noqa: D205",
+        "# ruff: noqa: B008, D205",
         "from __future__ import annotations",
         "",
         f"from collections.abc import {', '.join(['Mapping'] + ['Sequence'] * lists)}",
-        "from dataclasses import dataclass",
         "from typing import Any, ClassVar, Literal, final",
         "",
         "from kvsim._spec import DEFAULTS, RootSpec, Rule, Spec",

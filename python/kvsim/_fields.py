@@ -3,11 +3,10 @@
 Change the description in the engine instead, then run `make stubs`.
 """
 
-# ruff: noqa: D205
+# ruff: noqa: B008, D205
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 from kvsim._spec import (
@@ -144,7 +143,6 @@ Mode = Literal["leap", "step"]
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Preemption(Spec):
     """What happens when a running request needs a KV block and none is free.
 
@@ -215,7 +213,6 @@ class Preemption(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class PagedAllocator(Spec):
     """Blocks of block_size tokens, taken as a request grows (vLLM)."""
 
@@ -227,7 +224,6 @@ class PagedAllocator(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class ContiguousAllocator(Spec):
     """One contiguous piece of memory a request, reserved when it is admitted (Orca,
     FasterTransformer). It never runs out, so nobody is preempted; there is no prefix cache.
@@ -270,7 +266,6 @@ class ContiguousAllocator(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class ContinuousBatching(Spec):
     """Requests join and leave the batch at every step (iteration-level scheduling: Orca, vLLM)."""
 
@@ -282,7 +277,6 @@ class ContinuousBatching(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class StaticBatching(Spec):
     """Request-level batches (FasterTransformer): when the engine is idle, up to max_num_seqs
     waiting requests start together, run until the longest is done and are answered all at once.
@@ -310,7 +304,6 @@ Batching = ContinuousBatching | StaticBatching
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Engine(Spec):
     """The serving engine of one replica; options that vLLM has carry vLLM's names.
 
@@ -490,7 +483,6 @@ class Engine(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Kernels(Spec):
     """Measured kernels of the GPU (H100 SXM, H200), else formulas fitted to measured kernels.
 
@@ -596,7 +588,6 @@ class Kernels(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Roofline(Spec):
     """Longer of arithmetic and memory traffic per kernel, from the GPU's data sheet.
 
@@ -703,7 +694,6 @@ class Roofline(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Affine(Spec):
     """a + b * scheduled tokens + c * attended tokens; a is host time, b compute, c HBM.
 
@@ -742,7 +732,6 @@ class Affine(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Polynomial(Spec):
     """Quadratic in the prompt tokens of a step (compute) plus quadratic in the share of the KV pool
     that its decodes attend to (HBM).
@@ -809,7 +798,6 @@ class Polynomial(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Poisson(Spec):
     """Open loop with exponential gaps.
 
@@ -830,7 +818,6 @@ class Poisson(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Gamma(Spec):
     """Open loop with gamma gaps (vllm bench's burstiness is 1/cv^2).
 
@@ -854,7 +841,6 @@ class Gamma(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Deterministic(Spec):
     """Open loop with equal gaps.
 
@@ -875,7 +861,6 @@ class Deterministic(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Burst(Spec):
     """All requests arrive at time 0 (vllm bench's rate inf)."""
 
@@ -887,7 +872,6 @@ class Burst(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class TraceArrivals(Spec):
     """The arrival times of the dataset that gives the lengths.
 
@@ -912,7 +896,6 @@ class TraceArrivals(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class ClosedLoop(Spec):
     """A fixed number of clients, each sends its next request when its last one has finished (vllm
     bench serve --max-concurrency).
@@ -937,7 +920,6 @@ class ClosedLoop(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class FixedLengths(Spec):
     """Every request alike.
 
@@ -961,7 +943,6 @@ class FixedLengths(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class UniformLengths(Spec):
     """Integers uniform between two bounds, both included.
 
@@ -1008,7 +989,6 @@ class UniformLengths(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class LogNormalLengths(Spec):
     """Log-normal lengths, rounded up to whole tokens and cut at a maximum (the mean is of the law
     before the cut).
@@ -1068,7 +1048,6 @@ class LogNormalLengths(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class RandomRangeLengths(Spec):
     """As vllm bench's random dataset: integers uniform in [floor(len (1 - ratio)), ceil(len (1 +
     ratio))], at least 1.
@@ -1110,7 +1089,6 @@ class RandomRangeLengths(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class DatasetLengths(Spec):
     """Prompt and output lengths of a dataset's rows, in its order (from the start again when it
     ends) or drawn with replacement.
@@ -1135,7 +1113,6 @@ class DatasetLengths(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class NoPrefixes(Spec):
     """No two requests share a prefix."""
 
@@ -1147,7 +1124,6 @@ class NoPrefixes(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class TracePrefixes(Spec):
     """The dataset's own: its hash_ids (chained blocks), or its token ids."""
 
@@ -1159,7 +1135,6 @@ class TracePrefixes(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class PrefixGroups(Spec):
     """Each request begins with the prefix of a random group, set before its own prompt.
 
@@ -1192,7 +1167,6 @@ class PrefixGroups(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Sessions(Spec):
     """Multi-turn chats: a turn's prompt is all of the session so far plus its own prompt tokens,
     and it arrives an exponential think time after the last answer; arrivals start sessions.
@@ -1224,7 +1198,6 @@ Prefixes = NoPrefixes | TracePrefixes | PrefixGroups | Sessions
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Workload(Spec):
     """Requests: when they arrive, how long, what they share.
 
@@ -1279,7 +1252,6 @@ class Workload(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class TokenServer(Spec):
     """A token-level replica: the scenario's model, GPU, engine and step time."""
 
@@ -1291,7 +1263,6 @@ class TokenServer(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Constant(Spec):
     """Always the nominal time."""
 
@@ -1303,7 +1274,6 @@ class Constant(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Exponential(Spec):
     """Exponential with the nominal time as mean."""
 
@@ -1315,7 +1285,6 @@ class Exponential(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class LogNormal(Spec):
     """Log-normal with the nominal time as mean.
 
@@ -1336,7 +1305,6 @@ class LogNormal(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class GammaLaw(Spec):
     """Gamma with the nominal time as mean.
 
@@ -1357,7 +1325,6 @@ class GammaLaw(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Pareto(Spec):
     """Pareto: P(X > x) falls as x^-shape; the nominal time is its mean.
 
@@ -1378,7 +1345,6 @@ class Pareto(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Empirical(Spec):
     """One of the given factors, with probabilities in proportion to the weights. The factors are
     used as they are: their mean need not be 1.
@@ -1406,7 +1372,6 @@ Jitter = Constant | Exponential | LogNormal | GammaLaw | Pareto | Empirical
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class OneShot(Spec):
     """A server of a model that answers in one pass: each worker takes batches of up to max_batch
     requests, for (s0 + s1 b) times a random factor.
@@ -1473,7 +1438,6 @@ class OneShot(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class ReplicaGroup(Spec):
     """Servers of one kind; what is null is the scenario's.
 
@@ -1531,7 +1495,6 @@ class ReplicaGroup(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class RoundRobin(Spec):
     """Servers in turn."""
 
@@ -1543,7 +1506,6 @@ class RoundRobin(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class RandomRouter(Spec):
     """Any server, all with the same probability."""
 
@@ -1555,7 +1517,6 @@ class RandomRouter(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class PowerOfD(Spec):
     """Of d different servers chosen at random, the one with the fewest requests waiting and running
     (Mitzenmacher, The power of two choices in randomized load balancing, 2001).
@@ -1577,7 +1538,6 @@ class PowerOfD(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class LeastOutstanding(Spec):
     """The server with the fewest requests waiting and running; ties are broken evenly."""
 
@@ -1589,7 +1549,6 @@ class LeastOutstanding(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class LeastKvTokens(Spec):
     """The server whose requests, waiting and running, have the fewest prompt tokens: what a router
     can know of their KV caches. Ties are broken evenly.
@@ -1603,7 +1562,6 @@ class LeastKvTokens(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class PrefixAffinity(Spec):
     """The server that was last sent the longest prefix of the prompt, unless it would then have
     more than load_bound times the mean number of requests (bounded loads: Mirrokni, Thorup,
@@ -1626,7 +1584,6 @@ class PrefixAffinity(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class SessionAffinity(Spec):
     """All turns of a session go to one server, the least outstanding one at its first turn."""
 
@@ -1638,7 +1595,6 @@ class SessionAffinity(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class WeightedRouter(Spec):
     """At random, with probabilities in proportion to the weights of the groups of servers."""
 
@@ -1650,7 +1606,6 @@ class WeightedRouter(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Gateway(Spec):
     """Holds requests until there are `batch` of them or the first has waited `window_ms`, then
     releases them together.
@@ -1674,7 +1629,6 @@ class Gateway(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Channel(Spec):
     """A channel that is good and bad by turns, for exponential times (Gilbert and Elliott).
 
@@ -1702,7 +1656,6 @@ class Channel(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Link(Spec):
     """One way between gateway and servers: alpha + bytes / beta, with a random alpha.
 
@@ -1767,7 +1720,6 @@ class Link(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class FanOut(Spec):
     """A request becomes several parallel sub-requests and is done with the last of them.
 
@@ -1796,7 +1748,6 @@ class FanOut(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class NoHedge(Spec):
     """Every sub-request is sent once."""
 
@@ -1808,7 +1759,6 @@ class NoHedge(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class HedgeAfter(Spec):
     """A second copy goes to another server if there is no answer after a delay (Dean and Barroso,
     The tail at scale, 2013). With delay 0 and cancel at_start: tied requests.
@@ -1853,7 +1803,6 @@ class HedgeAfter(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class HedgeQuantile(Spec):
     """As HedgeAfter, the delay being a running quantile of the latencies of answered sub-requests
     (a histogram, within 1.6 %).
@@ -1907,7 +1856,6 @@ class HedgeQuantile(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Outage(Spec):
     """A server fails and comes back empty (what it had is sent elsewhere or lost), or is slow.
 
@@ -1949,7 +1897,6 @@ class Outage(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class RandomOutages(Spec):
     """Every server fails (or turns slow) and comes back, after exponential times of its own.
 
@@ -1981,7 +1928,6 @@ class RandomOutages(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Power(Spec):
     """Energy: idle power of each server, e0 + e1 b for a batch of b (token-level: a step of b
     tokens), wake-ups, packets.
@@ -2058,7 +2004,6 @@ Hedge = NoHedge | HedgeAfter | HedgeQuantile
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Fleet(Spec):
     """Several servers behind one gateway.
 
@@ -2186,7 +2131,6 @@ class Fleet(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class SLO(Spec):
     """Service-level objective; goodput counts requests within every limit that is set.
 
@@ -2218,7 +2162,6 @@ class SLO(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class NoWarmup(Spec):
     """Every request counts."""
 
@@ -2230,7 +2173,6 @@ class NoWarmup(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class FirstRequests(Spec):
     """The first requests to arrive are left out.
 
@@ -2251,7 +2193,6 @@ class FirstRequests(Spec):
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Mser5(Spec):
     """The start that MSER-5 finds to be unlike the rest, by TTFT and by E2E; the later of the two
     cuts.
@@ -2270,7 +2211,6 @@ Warmup = NoWarmup | FirstRequests | Mser5
 
 
 @final
-@dataclass(frozen=True, init=False, repr=False)
 class Scenario(RootSpec):
     """Everything that a simulation depends on.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from kvsim import _native
 from kvsim._encode import Encodable, Traces, content_name, encode
@@ -25,13 +26,29 @@ Rule = Callable[[Any], Any]
 DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 
-class Spec(Encodable):
-    """A frozen, checked part of a scenario. The engine does the checking, in one place."""
+class _DataclassFields:
+    """`__dataclass_fields__` of a class of specs, made by `dataclasses` when it is asked for."""
 
+    def __get__(self, _: object, cls: type[Spec]) -> dict[str, dataclasses.Field[Any]]:
+        annotations = [(name, vars(cls)["__annotations__"][name]) for name in cls._defaults]
+        like = dataclasses.make_dataclass(cls.__name__, annotations)
+        return {field.name: field for field in dataclasses.fields(like)}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Spec(Encodable):
+    """A frozen, checked part of a scenario. The engine does the checking, in one place.
+
+    Its classes are what `dataclass(frozen=True)` would make of them, to users and to mypy.
+    `dataclass` itself compiles the methods of each class when it is imported, a fifth of a second
+    for all of them on a slow machine.
+    """
+
+    __dataclass_fields__ = _DataclassFields()
     _type: ClassVar[str]
     _kind: ClassVar[str | None] = None
     _shorthand: ClassVar[str | None] = None
-    _defaults: ClassVar[dict[str, Any]]
+    _defaults: ClassVar[dict[str, Any]] = {}
     _rules: ClassVar[Mapping[str, Rule]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -41,6 +58,7 @@ class Spec(Encodable):
             return
         names = list(init.__kwdefaults__ or {})
         cls._defaults = dict(init.__kwdefaults__ or {})
+        type.__setattr__(cls, "__match_args__", tuple(names))
 
         @functools.wraps(init)
         def named(self: Spec, **fields: Any) -> None:
@@ -75,6 +93,27 @@ class Spec(Encodable):
     def _find_traces(self) -> Traces:
         traces: Traces = vars(self)["_traces"]
         return traces
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self._defaults)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is of the same class and has equal fields."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        """Of the fields, as of a frozen dataclass."""
+        return hash(self._values())
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse: `replace` makes a changed copy."""
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        """Refuse, as assignment."""
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __repr__(self) -> str:
         """Fields that differ from their defaults."""

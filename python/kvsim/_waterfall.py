@@ -115,12 +115,12 @@ def of_step(result: Result, step: int) -> Waterfall:
     return Waterfall(f"step {step} ({steps['tokens'][step]} tokens)", parts, 0)
 
 
-def table(waterfalls: Sequence[Waterfall]) -> dict[str, list[Any]]:
+def waterfall_table(waterfalls: Sequence[Waterfall]) -> dict[str, list[Any]]:
     """Return columns: label, requests, total_ms and a column a part; `pandas.DataFrame` takes it.
 
     Examples
     --------
-    >>> table([Waterfall("step 0", {"host": 1.0, "compute": 2.0}, 0)])["total_ms"]
+    >>> waterfall_table([Waterfall("step 0", {"host": 1.0, "compute": 2.0}, 0)])["total_ms"]
     [3.0]
     """
     rows = [w.to_dict() for w in waterfalls]

@@ -1,6 +1,7 @@
 """Scenarios as typed objects, mappings and JSON: equal in effect, and checked in one place."""
 
 import copy
+import dataclasses
 import itertools
 import json
 import pickle
@@ -234,3 +235,19 @@ def test_every_path_is_described() -> None:
         assert about.type in ("int", "float", "bool", "str", "choice", "object", "list"), path
     assert paths()["engine.block_size"].unit == "tokens"
     assert paths()["workload.lengths.kind"].allowed.startswith("fixed, uniform")
+
+
+def test_specs_are_frozen_dataclasses() -> None:
+    poisson = kvsim.Poisson(rate_per_s=2)
+    assert dataclasses.is_dataclass(poisson)
+    assert [f.name for f in dataclasses.fields(kvsim.Sessions)] == list(kvsim.Sessions._defaults)
+    assert dataclasses.asdict(poisson) == {"rate_per_s": 2.0}
+    assert dataclasses.replace(poisson, rate_per_s=3) == kvsim.Poisson(rate_per_s=3)
+    assert hash(poisson) == hash(kvsim.Poisson(rate_per_s=2.0))
+    assert poisson != kvsim.Deterministic(rate_per_s=2)
+    for change in (
+        lambda: setattr(poisson, "rate_per_s", 1),
+        lambda: delattr(poisson, "rate_per_s"),
+    ):
+        with pytest.raises(dataclasses.FrozenInstanceError, match="rate_per_s"):
+            change()

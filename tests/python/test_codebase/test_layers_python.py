@@ -3,9 +3,11 @@
 import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import kvsim
 from codebase import Source
 
 # A heavy package and the parts of kvsim that may import it.
@@ -119,14 +121,38 @@ def test_imports_go_one_way(package: list[Source]) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("module", ["kvsim"])
-def test_import_loads_nothing_heavy(module: str) -> None:
-    code = (
-        f"import sys; before = set(sys.modules); import {module}; print(*set(sys.modules) - before)"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
-    tops = {name.partition(".")[0] for name in loaded}
+def loaded_by(code: str) -> set[str]:
+    """Return the top-level names of what a statement imports in a fresh interpreter."""
+    whole = f"import sys; before = set(sys.modules); {code}; print(*set(sys.modules) - before)"
+    out = subprocess.run(
+        [sys.executable, "-c", whole], capture_output=True, text=True, check=True
+    ).stdout
+    return {name.partition(".")[0] for name in out.split()}
+
+
+def test_import_loads_nothing_heavy() -> None:
+    tops = loaded_by("from kvsim import *")
     assert tops & set(OWNERS) == set()
-    assert "kvsim" in tops
+    assert {"kvsim", "numpy"} <= tops
+
+
+def test_import_alone_loads_next_to_nothing() -> None:
+    assert "numpy" not in loaded_by("import kvsim")
+
+
+def test_public_names_are_those_that_type_checkers_see() -> None:
+    tree = ast.parse(Path(kvsim.__file__).read_text(encoding="utf-8"))
+    block = next(n for n in tree.body if isinstance(n, ast.If)).body
+    seen = {
+        (node.module, alias.asname)
+        for node in block
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name != "*"
+    }
+    lazy = {(f"kvsim.{m}", name) for m, names in kvsim._NAMES.items() for name in names}
+    assert seen == lazy | {("kvsim", name) for name in kvsim._MODULES}
+    assert set(kvsim.__all__) == {name for _, name in seen} | set(kvsim._fields.__all__)
+    assert all(hasattr(kvsim, name) for name in kvsim.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'simulat'"):
+        kvsim.simulat  # noqa: B018
