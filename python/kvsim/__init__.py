@@ -20,7 +20,18 @@ Examples
 500
 """
 
-from kvsim import _fields, catalog, datasets, design, links, queueing, statistics, tracks
+from kvsim import (
+    _fields,
+    catalog,
+    costs,
+    datasets,
+    design,
+    links,
+    queueing,
+    speculation,
+    statistics,
+    tracks,
+)
 from kvsim._cache import HitRates, prefix_hit_rates
 from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import *  # noqa: F403
@@ -88,6 +99,7 @@ __all__ = [
     "__version__",
     "catalog",
     "concurrency",
+    "costs",
     "datasets",
     "design",
     "frontier",
@@ -98,6 +110,7 @@ __all__ = [
     "queueing",
     "sharding",
     "simulate",
+    "speculation",
     "statistics",
     "sweep",
     "tracks",
