@@ -16,4 +16,5 @@ PYBIND11_MODULE(_native, m) {
   b::bind_simulate(m);
   b::bind_sweep(m);
   b::bind_queueing(m);
+  b::bind_economics(m);
 }

@@ -58,14 +58,26 @@ _NAMES = {
     ),
     "result": ("ItlDistribution", "Result", "Trust"),
 }
-_MODULES = ("catalog", "datasets", "design", "links", "queueing", "statistics", "tracks")
+_MODULES = (
+    "catalog",
+    "costs",
+    "datasets",
+    "design",
+    "links",
+    "queueing",
+    "speculation",
+    "statistics",
+    "tracks",
+)
 
 if TYPE_CHECKING:
     from kvsim import catalog as catalog
+    from kvsim import costs as costs
     from kvsim import datasets as datasets
     from kvsim import design as design
     from kvsim import links as links
     from kvsim import queueing as queueing
+    from kvsim import speculation as speculation
     from kvsim import statistics as statistics
     from kvsim import tracks as tracks
     from kvsim._cache import HitRates as HitRates

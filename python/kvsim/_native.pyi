@@ -17,6 +17,11 @@ __all__: list[str] = [
     "calibration_names",
     "canonical",
     "check",
+    "costs_break_even_days",
+    "costs_cumulative_usd",
+    "costs_queries_served",
+    "costs_serving_share",
+    "costs_serving_usd",
     "cut_exponential_mean",
     "held_slots",
     "mean_blocks",
@@ -44,6 +49,10 @@ __all__: list[str] = [
     "replay_cache",
     "schema_json",
     "simulate",
+    "speculation_best_drafts",
+    "speculation_speedup",
+    "speculation_tokens_per_pass",
+    "speculation_tokens_per_pass_by_position",
     "status_names",
     "summary_fields",
     "users_that_fit",
@@ -201,6 +210,40 @@ def check(type_name: str, text: str) -> None:
     Raise ConfigError unless the JSON text describes a valid struct of this type.
     """
 
+def costs_break_even_days(
+    training_usd: typing.SupportsFloat | typing.SupportsIndex,
+    usd_per_query: typing.SupportsFloat | typing.SupportsIndex,
+    queries_per_day: typing.SupportsFloat | typing.SupportsIndex,
+    growth_per_year: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def costs_cumulative_usd(
+    training_usd: typing.SupportsFloat | typing.SupportsIndex,
+    usd_per_query: typing.SupportsFloat | typing.SupportsIndex,
+    queries_per_day: typing.SupportsFloat | typing.SupportsIndex,
+    growth_per_year: typing.SupportsFloat | typing.SupportsIndex,
+    days: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def costs_queries_served(
+    training_usd: typing.SupportsFloat | typing.SupportsIndex,
+    usd_per_query: typing.SupportsFloat | typing.SupportsIndex,
+    queries_per_day: typing.SupportsFloat | typing.SupportsIndex,
+    growth_per_year: typing.SupportsFloat | typing.SupportsIndex,
+    days: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def costs_serving_share(
+    training_usd: typing.SupportsFloat | typing.SupportsIndex,
+    usd_per_query: typing.SupportsFloat | typing.SupportsIndex,
+    queries_per_day: typing.SupportsFloat | typing.SupportsIndex,
+    growth_per_year: typing.SupportsFloat | typing.SupportsIndex,
+    days: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def costs_serving_usd(
+    training_usd: typing.SupportsFloat | typing.SupportsIndex,
+    usd_per_query: typing.SupportsFloat | typing.SupportsIndex,
+    queries_per_day: typing.SupportsFloat | typing.SupportsIndex,
+    growth_per_year: typing.SupportsFloat | typing.SupportsIndex,
+    days: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
 def cut_exponential_mean(
     mean: typing.SupportsFloat | typing.SupportsIndex,
     max: typing.SupportsFloat | typing.SupportsIndex,
@@ -363,6 +406,23 @@ def simulate(
     Run one scenario. The resolver returns the Dataset of a name, or None; progress is called with (requests finished, requests in all), or is None.
     """
 
+def speculation_best_drafts(
+    acceptance: typing.SupportsFloat | typing.SupportsIndex,
+    draft_cost: typing.SupportsFloat | typing.SupportsIndex,
+    most: typing.SupportsInt | typing.SupportsIndex,
+) -> int: ...
+def speculation_speedup(
+    acceptance: typing.SupportsFloat | typing.SupportsIndex,
+    drafts: typing.SupportsInt | typing.SupportsIndex,
+    draft_cost: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def speculation_tokens_per_pass(
+    acceptance: typing.SupportsFloat | typing.SupportsIndex,
+    drafts: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def speculation_tokens_per_pass_by_position(
+    acceptance: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+) -> float: ...
 def status_names() -> list[str]:
     """
     Statuses by the numbers that Sweep.status has.

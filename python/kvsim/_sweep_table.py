@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from kvsim._runs import Table
 from kvsim.design import Design
 from kvsim.result import COUNTS, SUMMARY, Result, plain_list
 from kvsim.scenario import Scenario
+from kvsim.statistics import by_point
 
 _BOUNDS = ("low", "high")
 
@@ -253,6 +254,32 @@ class SweepTable:
         """
         half = self.half_width(name)
         return self[name] - half, self[name] + half
+
+    def of_runs(self, figure: Callable[[Self], Array]) -> tuple[Array, Array]:
+        """Return mean and half width, a value a row, of a figure that follows from a table's rows.
+
+        The figure is taken of every run and averaged as the summary's are: a ratio's mean is that
+        of the runs' ratios. Without replications it is the rows' own, and the half widths are NaN.
+
+        Parameters
+        ----------
+        figure : callable
+            From a table to a value a row.
+        """
+        known = self._uncertainty
+        if known is None or self._runs is None or self._point_of_run is None:
+            values = np.asarray(figure(self), dtype=np.float64)
+            return values, np.full(len(self), np.nan)
+        runs = self.runs
+        row_of = np.full(self.num_points, -1, dtype=np.intp)
+        row_of[self._rows] = np.arange(len(self))
+        of = row_of[self._point_of_run[runs.indices]]
+        mean, half = by_point(
+            np.asarray(figure(runs), dtype=np.float64), of, len(self), known.confidence
+        )
+        ok = np.array([s == "ok" for s in self.status], dtype=bool)
+        mean[~ok] = half[~ok] = np.nan
+        return mean, half
 
     @cached_property
     def _with_intervals(self) -> list[str]:

@@ -14,13 +14,11 @@ array([ 2.,  5., 10.])
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from kvsim import _native
+from kvsim._each import Floats
+from kvsim._each import each as _each
 
 __all__ = [
     "any_slow_probability",
@@ -43,17 +41,6 @@ __all__ = [
     "power_of_d_mean_sojourn_s",
     "utilization",
 ]
-
-Floats = npt.ArrayLike
-
-
-def _each(function: Callable[..., float], *arguments: Any) -> Any:
-    """Apply a function of numbers to arrays; numbers give a float."""
-    if all(np.ndim(a) == 0 for a in arguments):
-        return function(*arguments)
-    shaped = np.broadcast_arrays(*arguments)
-    values = [function(*(a.item() for a in row)) for row in np.nditer(shaped)]
-    return np.array(values).reshape(shaped[0].shape)
 
 
 def utilization(rate_per_s: Floats, service_s: Floats, servers: int = 1) -> Any:

@@ -20,6 +20,7 @@ def app() -> typer.Typer:
 
     from kvsim.cli import (
         about,
+        costs,
         demo,
         runs,
         sharding,
@@ -52,6 +53,7 @@ def app() -> typer.Typer:
     ):
         application.command(name)(_guarded(command))
     application.add_typer(store.commands(_guarded), name="store")
+    application.add_typer(costs.commands(_guarded), name="costs")
     checks = typer.Typer(help="Predictions against measurements and theory.", no_args_is_help=True)
     checks.command("step-time")(_guarded(validate.step_time))
     checks.command("memory")(_guarded(validate_memory.memory))

@@ -13,6 +13,7 @@ Examples
 
 from kvsim.plots.breakdown import Tornado, WaterfallBars
 from kvsim.plots.caching import hit_rates
+from kvsim.plots.costs import cost_dominance
 from kvsim.plots.curves import SmallMultiples, SweepFrontier
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.fleet import hedging_frontier, queues, seesaw, tail
@@ -43,6 +44,7 @@ __all__ = [
     "SweepFrontier",
     "Tornado",
     "WaterfallBars",
+    "cost_dominance",
     "hedging_frontier",
     "hit_rates",
     "itl_distribution",
