@@ -36,16 +36,17 @@ class MemoryMap {
     }
     classes_.resize(static_cast<std::size_t>(rows_));
     owners_.resize(static_cast<std::size_t>(rows_));
+    if constexpr (Pool::has_ids) holders_.resize(static_cast<std::size_t>(rows_));
   }
 
   // The moments begin at `start`; the last arrival is a hint of how far apart they should be.
   void begin(Ns start, Ns last_arrival) {
-    if (rows_ == 0) return;
     origin_ = next_ = start;
     gap_ = std::max<Ns>((last_arrival - start) / static_cast<Ns>(most_columns) + 1, 1000);
   }
 
   // Whether a moment lies before `until`.
+  [[nodiscard]] bool on() const { return rows_ > 0; }
   [[nodiscard]] bool due(Ns until) const { return next_ < until; }
 
   // The state holds until then.
@@ -92,9 +93,8 @@ class MemoryMap {
           if (row >= 0) put(row, SlotClass::cached, -1);
         });
       }
-      for (const RequestId r : s_.running) {
-        if (s_.seqs[r].live) paint_table(r);
-      }
+      read_tables();
+      for (std::size_t row = 0; row < holders_.size(); ++row) paint_block(row);
     }
   }
 
@@ -103,21 +103,47 @@ class MemoryMap {
     return q.lazy ? lazy_.computed(q) + 1 : q.computed;
   }
 
-  void paint_table(RequestId r) {
-    const Seq& q = s_.seqs[r];
-    const std::int64_t filled = ceil_div(computed(q), s_.cfg.block_size);
-    const std::int64_t needed = ceil_div(q.limit - 1, s_.cfg.block_size);
-    const std::int64_t blocks = q.lazy && !q.reserved ? filled : q.blocks;
-    const std::uint32_t* table = s_.table(q);
-    for (std::int64_t j = 0; j < blocks; ++j) {
-      const std::int32_t row = row_of_block_[table[j]];
-      if (row < 0) continue;
-      put(row,
-          j < filled   ? SlotClass::tokens
-          : j < needed ? SlotClass::reserved
-                       : SlotClass::internal,
-          static_cast<std::int32_t>(r));
+  // Tables only grow while their requests run, so each entry is read once an admission, and what a
+  // row needs to know is who may hold its block.
+  void read_tables() {
+    scanned_.resize(s_.seqs.size());
+    for (const RequestId r : s_.running) {
+      const Seq& q = s_.seqs[r];
+      if (!q.live) continue;
+      Scan& scan = scanned_[r];
+      if (scan.order != q.order) scan = {q.order, 0};
+      const std::int64_t blocks = table_length(q);
+      const std::uint32_t* table = s_.table(q);
+      for (; scan.entries < blocks; ++scan.entries) {
+        const std::int32_t row = row_of_block_[table[scan.entries]];
+        if (row >= 0) holders_[static_cast<std::size_t>(row)].push_back({r, q.order, scan.entries});
+      }
     }
+  }
+
+  [[nodiscard]] std::int64_t filled_blocks(const Seq& q) const {
+    return ceil_div(computed(q), s_.cfg.block_size);
+  }
+  [[nodiscard]] std::int64_t table_length(const Seq& q) const {
+    return q.lazy && !q.reserved ? filled_blocks(q) : q.blocks;
+  }
+
+  // Of several that share a block, the one admitted last owns it.
+  void paint_block(std::size_t row) {
+    std::vector<Holder>& holders = holders_[row];
+    std::erase_if(holders, [this](const Holder& h) {
+      const Seq& q = s_.seqs[h.request];
+      return !q.live || q.order != h.order;
+    });
+    if (holders.empty()) return;
+    const auto newer = [](const Holder& a, const Holder& b) { return a.order < b.order; };
+    const Holder& h = *std::max_element(holders.begin(), holders.end(), newer);
+    const Seq& q = s_.seqs[h.request];
+    const SlotClass what = h.entry < filled_blocks(q) ? SlotClass::tokens
+                           : h.entry < ceil_div(q.limit - 1, s_.cfg.block_size)
+                               ? SlotClass::reserved
+                               : SlotClass::internal;
+    put(static_cast<std::int32_t>(row), what, static_cast<std::int32_t>(h.request));
   }
 
   void paint_region(const RegionPool::Region& region) {
@@ -169,6 +195,18 @@ class MemoryMap {
     gap_ *= 2;
   }
 
+  // Entry `entry` of the request's table was the row's block, in this admission.
+  struct Holder {
+    RequestId request;
+    std::uint32_t order;
+    std::int64_t entry;
+  };
+  // How much of a request's table is read, in this admission.
+  struct Scan {
+    std::uint32_t order = 0;
+    std::int64_t entries = 0;
+  };
+
   const SchedulerState<Pool>& s_;
   const LazyDecodes<Pool>& lazy_;
   std::int64_t slots_ = 0;
@@ -178,8 +216,10 @@ class MemoryMap {
   Ns next_ = std::numeric_limits<Ns>::max();
   std::int64_t preemptions_ = 0;
   std::int64_t evictions_ = 0;
-  std::vector<std::int32_t> row_of_block_;  // -1: no row shows it
-  std::vector<std::uint8_t> classes_;       // of the column being painted
+  std::vector<std::int32_t> row_of_block_;    // -1: no row shows it
+  std::vector<std::vector<Holder>> holders_;  // of each row
+  std::vector<Scan> scanned_;                 // of each request
+  std::vector<std::uint8_t> classes_;         // of the column being painted
   std::vector<std::int32_t> owners_;
 };
 

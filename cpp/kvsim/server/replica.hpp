@@ -191,7 +191,7 @@ template <class Pool>
 void Replica<Pool>::run() {
   unfinished_ = state_.requests.size();
   if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
-  map_.begin(ledger_.totals.start_ns, last_arrival());
+  if (map_.on()) map_.begin(ledger_.totals.start_ns, last_arrival());
   serve();
   ledger_.check_little();
   if (meter_.on()) meter_.check(ledger_.totals);
