@@ -173,6 +173,7 @@ struct RunTotals {
   std::int64_t prompt_tokens = 0;
   std::int64_t output_tokens = 0;
   std::int64_t preemptions = 0;
+  std::int64_t rejected = 0;             // by a preemption budget; a fleet counts its own
   std::int64_t prefix_query_tokens = 0;  // known tokens of requests at first admission
   std::int64_t prefix_hit_tokens = 0;    // of these, found in the prefix cache
   std::int64_t draft_tokens = 0;

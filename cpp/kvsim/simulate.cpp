@@ -202,6 +202,14 @@ void complete_steps(StepColumns& c, const StepTimeModel& model) {
   }
 }
 
+void count_prompts(const RequestTable& requests, Result& result) {
+  const std::vector<std::uint8_t>& outcome = result.requests.outcome;
+  for (std::size_t r = 0; r < requests.prompt_tokens.size(); ++r) {
+    if (!outcome.empty() && outcome[r] != static_cast<std::uint8_t>(Outcome::completed)) continue;
+    result.totals.prompt_tokens += requests.prompt_tokens[r];
+  }
+}
+
 // Only an open loop can outrun the server: with clients that wait, the queue is bounded by design.
 void judge_stability(const Scenario& s, Result& result) {
   const Arrivals& a = s.workload.arrivals;
@@ -225,7 +233,7 @@ void judge_stability(const Scenario& s, Result& result) {
 }
 
 void finish_result(const Scenario& s, const Inputs& in, Result& result) {
-  const bool some_failed = result.fleet.rejected + result.fleet.lost > 0;
+  const bool some_failed = result.fleet.rejected + result.fleet.lost + result.totals.rejected > 0;
   const WarmupCut warmup = some_failed && !std::holds_alternative<NoWarmup>(s.warmup)
                                ? warmup_cut(s.warmup, completed_rows(result.requests))
                                : warmup_cut(s.warmup, result.requests);
@@ -316,7 +324,7 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
   result.totals.block_size = setup.config.block_size;
   in.control.poll();
-  for (const std::int32_t p : requests.prompt_tokens) result.totals.prompt_tokens += p;
+  count_prompts(requests, result);
   complete_steps(result.steps, model);
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
   finish_result(s, in, result);

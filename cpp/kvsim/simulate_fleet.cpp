@@ -117,6 +117,9 @@ void check_memory(const Scenario& s, const SchedulerConfig& c) {
   if (c.preemption.swap) {
     bad_field("engine.preemption.mode", "\"swap\"", "recompute or none in a fleet");
   }
+  if (c.preemption.reject) {
+    bad_field("engine.preemption.at_limit", "\"reject\"", "wait in a fleet");
+  }
   if (s.record_memory != RecordMemory::none) {
     bad_field("record_memory", quoted(enum_name(s.record_memory)), "none with a fleet");
   }

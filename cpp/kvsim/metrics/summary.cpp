@@ -49,7 +49,7 @@ Ns frontend_ns(const RequestColumns& q, std::size_t r) {
 // Time from reaching the scheduler to the first step. A fleet keeps it as a column, since links and
 // gateway lie before it.
 Ns queue_ns(const RequestColumns& q, std::size_t r) {
-  if (!q.outcome.empty()) return q.queue_ns[r];
+  if (!q.queue_ns.empty()) return q.queue_ns[r];
   return q.scheduled_ns[r] - q.arrival_ns[r] - frontend_ns(q, r);
 }
 
@@ -201,7 +201,7 @@ void put_fleet(Writer& w, const RequestColumns& q, const FleetTotals& f, const R
   w.put("mean_gateway_ms", mean_ms(q.gateway_ns));
   w.put("mean_dispatch_ms", mean_ms(q.dispatch_ns));
   w.put("mean_network_ms", mean_ms(q.network_ns));
-  w.put("rejected", of_fleet(as_double(f.rejected)));
+  w.put("rejected", as_double(fleet ? f.rejected : t.rejected));
   w.put("lost", of_fleet(as_double(f.lost)));
   w.put("retries", of_fleet(as_double(f.retries)));
   w.put("deadline_miss_rate",
@@ -223,7 +223,7 @@ void put_fleet(Writer& w, const RequestColumns& q, const FleetTotals& f, const R
 std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
                               const ItlHistogram& itl, const Slo& slo, const FleetTotals& fleet,
                               Control control, std::int64_t warmup_requests) {
-  const bool some_failed = fleet.rejected + fleet.lost > 0;
+  const bool some_failed = fleet.rejected + fleet.lost + t.rejected > 0;
   const bool warmed = warmup_requests > 0;
   RequestColumns kept;
   if (some_failed) kept = completed_rows(all);

@@ -95,7 +95,8 @@ inline constexpr std::array fields{
                  "Mean time from there until the copy that decided was sent: hedging delay, failed "
                  "attempts."},
     SummaryField{"mean_network_ms", "ms", "Mean time in the network, both ways."},
-    SummaryField{"rejected", "requests", "Requests that a limit of a fleet turned away."},
+    SummaryField{"rejected", "requests",
+                 "Requests that a limit of a fleet or a preemption budget turned away."},
     SummaryField{"lost", "requests", "Requests that a failed server took along."},
     SummaryField{"retries", "", "Sub-requests sent anew after a failure."},
     SummaryField{"deadline_miss_rate", "", "Share of the completed requests after their deadline."},

@@ -134,11 +134,20 @@ struct EnumNames<PreemptionVictim> {
       {PreemptionVictim::longest_remaining, "longest_remaining"}};
 };
 
+enum class PreemptionLimit : std::uint8_t { wait, reject };
+template <>
+struct EnumNames<PreemptionLimit> {
+  static constexpr std::string_view name = "PreemptionLimit";
+  static constexpr std::pair<PreemptionLimit, std::string_view> values[] = {
+      {PreemptionLimit::wait, "wait"}, {PreemptionLimit::reject, "reject"}};
+};
+
 struct PreemptionSpec {
   PreemptionMode mode = PreemptionMode::recompute;
   std::optional<PreemptionVictim> victim;
   std::optional<std::int64_t> max_per_request;
   std::optional<double> max_per_s;
+  PreemptionLimit at_limit = PreemptionLimit::wait;
   double swap_space_gib = 4;
   std::optional<double> swap_gb_per_s;
   bool swap_overlap = false;
@@ -163,17 +172,20 @@ struct PreemptionSpec {
                    "latest with scheduling_policy fcfs, lowest_priority with priority."}),
         field(
             "max_per_request", &P::max_per_request,
-            {.min = 0,
-             .max = 1 << 30,
-             .doc = "Preemption budget of a request; one that has used it up waits until all that "
-                    "it may still need is free and then keeps it. Null = no limit."}),
+            {.min = 0, .max = 1 << 30, .doc = "Preemption budget of a request. Null = no limit."}),
         field("max_per_s", &P::max_per_s,
               {.unit = "1/s",
                .min = 0,
                .max = 1e9,
                .exclusive_min = true,
-               .doc = "Preemption budget of the replica: two are at least 1/max_per_s apart; until "
-                      "then whoever needs a block waits. Null = no limit."}),
+               .doc = "Preemption budget of the replica: two are at least 1/max_per_s apart. Null "
+                      "= no limit."}),
+        field(
+            "at_limit", &P::at_limit,
+            {.doc = "wait: a request that has used up max_per_request waits until all that it may "
+                    "still need is free and then keeps it, and whoever needs a block within "
+                    "1/max_per_s waits; reject: a victim without budget, or who needs a block "
+                    "within 1/max_per_s, is turned away with what it has so far."}),
         field("swap_space_gib", &P::swap_space_gib,
               {.unit = "GiB",
                .min = 0,

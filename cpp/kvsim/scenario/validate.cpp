@@ -158,6 +158,10 @@ void check_unpaged(const EngineSpec& e, std::string_view path, std::string_view 
 }
 
 void check_preemption(const PreemptionSpec& p, std::string_view path) {
+  if (p.at_limit == PreemptionLimit::reject && !p.max_per_request && !p.max_per_s) {
+    bad_field(join_path(path, "at_limit"), quoted("reject"),
+              "wait without max_per_request or max_per_s: there is no limit to reject at");
+  }
   const auto only_swap = [&](std::string_view name, bool set) {
     if (set && p.mode != PreemptionMode::swap) {
       bad_field(join_path(path, name), "a value", "its default unless mode is \"swap\"");

@@ -16,6 +16,7 @@ PreemptionRules preemption_rules(const EngineSpec& e) {
   rules.swap = p.mode == PreemptionMode::swap;
   rules.swap_overlap = p.swap_overlap;
   if (p.max_per_request) rules.max_per_request = *p.max_per_request;
+  rules.reject = p.at_limit == PreemptionLimit::reject;
   if (p.max_per_s) rules.gap_ns = round_half_even(1e9 / *p.max_per_s);
   rules.careful = rules.victim != usual || p.max_per_request || rules.gap_ns > 0;
   return rules;

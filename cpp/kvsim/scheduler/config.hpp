@@ -15,6 +15,7 @@ namespace kvsim {
 struct PreemptionRules {
   PreemptionVictim victim = PreemptionVictim::latest;
   std::int64_t max_per_request = std::numeric_limits<std::int64_t>::max();
+  bool reject = false;   // at the limit, instead of waiting
   Ns gap_ns = 0;         // between two preemptions
   bool reserve = false;  // mode none
   bool swap = false;

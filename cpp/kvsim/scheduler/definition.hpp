@@ -26,13 +26,14 @@ class Definition {
   // Fills state.plan and state.preempted.
   void schedule() {
     s_.preempted.clear();
+    s_.rejected.clear();
     s_.carried = s_.admitted_prefill = s_.stalled = false;
     B_ = I_ = s_.cfg.budget;
     ++calls_;
     s_.set_threshold();
     const bool defer = must_defer();
     run_running(defer);
-    if (s_.preempted.empty() && !s_.stalled) {
+    if (s_.preempted.empty() && s_.rejected.empty() && !s_.stalled) {
       if constexpr (Queued) {
         s_.admit_queued(B_, I_, defer);
       } else {
@@ -258,18 +259,27 @@ class Definition {
     planned_ = planned;
   }
 
-  // Preempts until `need` blocks are free; false if r itself was the victim, or if there may be
-  // none now.
+  // Preempts or rejects until `need` blocks are free; false if r itself was the victim, or if there
+  // may be none now.
   bool make_room(RequestId r, std::int64_t need) {
     const bool careful = s_.cfg.preemption.careful;
     while (need > s_.pool.free()) {
       if (careful && s_.ledger->now() < s_.next_preemption_ns) {
-        s_.stalled = true;
+        if (s_.cfg.preemption.reject) {
+          turn_away(r);
+        } else {
+          s_.stalled = true;
+        }
         return false;
       }
       const RequestId victim = careful           ? pick_victim()
                                : s_.cfg.priority ? pick_by_priority()
                                                  : s_.running.back();
+      if (careful && s_.out_of_budget(victim)) {
+        turn_away(victim);
+        if (victim == r) return false;
+        continue;
+      }
       if (careful || s_.cfg.priority) {
         take_from_running(victim);
       } else {
@@ -279,6 +289,11 @@ class Definition {
       if (victim == r) return false;
     }
     return true;
+  }
+
+  void turn_away(RequestId r) {
+    take_from_running(r);
+    s_.reject(r);
   }
 
   // By the chosen policy, among those that do not hold a reservation; of equals the latest. Who

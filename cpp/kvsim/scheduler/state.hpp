@@ -134,6 +134,7 @@ struct SchedulerState {
   // This call of schedule().
   std::vector<Entry> plan;
   std::vector<Preempted> preempted;
+  std::vector<RequestId> rejected;  // by a preemption budget
   std::vector<BlockPool::Block> hits;
   std::int64_t threshold = 0;
   bool carried = false;
@@ -359,7 +360,12 @@ struct SchedulerState {
 
   // Whether r must be admitted with all that it may ever need.
   [[nodiscard]] bool must_reserve(const Seq& s) const {
-    return cfg.preemption.reserve || s.preemptions >= cfg.preemption.max_per_request;
+    const PreemptionRules& p = cfg.preemption;
+    return p.reserve || (!p.reject && s.preemptions >= p.max_per_request);
+  }
+  // Whether r is rejected where it would be preempted.
+  [[nodiscard]] bool out_of_budget(RequestId r) const {
+    return cfg.preemption.reject && seqs[r].preemptions >= cfg.preemption.max_per_request;
   }
 
   // Preemption (section 5). The caller has taken r out of `running` or marks it so.
@@ -416,6 +422,16 @@ struct SchedulerState {
   }
   // Takes a request out that nobody waits for any more (vLLM's abort).
   void drop(RequestId r) {
+    take_out(r);
+    ledger->dropped(r);
+  }
+  // Turns a running request away. The caller has taken r out of `running`.
+  void reject(RequestId r) {
+    take_out(r);
+    rejected.push_back(r);
+    ledger->rejected(r, seqs[r].known - seqs[r].prompt);
+  }
+  void take_out(RequestId r) {
     Seq& s = seqs[r];
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching && s.preemptions > 0) pool.forget_private(r);
@@ -427,7 +443,6 @@ struct SchedulerState {
     } else {
       waiting.erase(r);
     }
-    ledger->dropped(r);
   }
 
   void pass_over(RequestId r, bool over) {

@@ -53,6 +53,20 @@ void Ledger::split_first_token(std::uint32_t r, const Terms& opened) {
   c.ttft_comm_ns[r] = c.comm_ns[r] + open.comm_ns;
 }
 
+void Ledger::rejected(std::uint32_t r, std::int64_t outputs) {
+  if (redoing(r)) end_redo(r);
+  if (outputs == 0) {  // it has no first token: that moment is its end, too
+    columns.first_token_ns[r] = now_;
+    if (first_tokens_) split_first_token(r, totals.terms);
+  }
+  finished(r, outputs);
+  --totals.completed;
+  totals.output_tokens -= outputs;
+  ++totals.rejected;
+  columns.outcome.resize(columns.finish_ns.size());  // the others complete
+  columns.outcome[r] = static_cast<std::uint8_t>(Outcome::rejected);
+}
+
 void Ledger::add_row() {
   columns.arrival_ns.push_back(0);
   columns.scheduled_ns.push_back(0);

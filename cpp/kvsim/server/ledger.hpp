@@ -96,6 +96,9 @@ class Ledger {
     sojourn_ += now_ - columns.arrival_ns[r];
   }
 
+  // Turned away while it was running: it ends here, with the tokens it has.
+  void rejected(std::uint32_t r, std::int64_t outputs);
+
   // With batches in flight a request's time is booked batch by batch, as their output is processed.
   // The batch runs over [start, end]; a request new or resumed in it was waiting until start.
   void batch_began(std::uint32_t r, Ns start, bool resumed) {

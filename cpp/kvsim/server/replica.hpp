@@ -102,6 +102,7 @@ class Replica {
     blocked_ = false;
   }
   void count_step(const StepShape& shape, Ns dur);
+  void end_rejected();
   void wait_for_preemption();
   // Books of the memory: it is in this state from `began` on.
   void meter(Ns began, Ns dur, std::int64_t tokens) {
@@ -251,7 +252,9 @@ Terms Replica<Pool>::slowed(const Terms& terms) const {
 template <class Pool>
 void Replica<Pool>::step() {
   definition_.schedule();
+  end_rejected();
   if (state_.plan.empty()) {
+    if (!state_.rejected.empty()) return;
     if (state_.stalled) return wait_for_preemption();
     check_progress();
     return;
@@ -318,6 +321,16 @@ std::int64_t Replica<Pool>::tokens_held() const {
   for (const OrderedId x : chunkers_) tokens += state_.seqs[id_of(x)].computed;
   for (const Entry& e : state_.plan) tokens += e.kind != 2 ? state_.seqs[e.id].computed : 0;
   return tokens;
+}
+
+// The next call may come at the same time: what they held is free.
+template <class Pool>
+void Replica<Pool>::end_rejected() {
+  for (const RequestId r : state_.rejected) {
+    feed_.finished(r, ledger_.now());
+    --unfinished_;
+    livelock_.progress();
+  }
 }
 
 // Everybody waits for a block, and the budget of preemptions allows none yet.

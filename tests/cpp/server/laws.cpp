@@ -26,8 +26,12 @@ std::string broken_by_requests(const ReplicaCase& c, const Outcome& run) {
   const kvsim::RequestColumns& q = run.requests;
   std::int64_t outputs = 0;
   for (std::size_t r = 0; r < q.finish_ns.size(); ++r) {
-    if (q.output_tokens[r] != outputs_asked(c, r)) return at_request("tokens out", r);
-    outputs += q.output_tokens[r];
+    if (q.outcome.empty() || q.outcome[r] == 0) {
+      if (q.output_tokens[r] != outputs_asked(c, r)) return at_request("tokens out", r);
+      outputs += q.output_tokens[r];
+    } else if (q.output_tokens[r] >= outputs_asked(c, r)) {
+      return at_request("who is rejected has not finished", r);
+    }
     const bool in_order = q.arrival_ns[r] <= q.scheduled_ns[r] &&
                           q.scheduled_ns[r] <= q.first_token_ns[r] &&
                           q.first_token_ns[r] <= q.finish_ns[r];
@@ -36,7 +40,8 @@ std::string broken_by_requests(const ReplicaCase& c, const Outcome& run) {
       return at_request("a prompt's last token is always computed", r);
     }
   }
-  if (run.totals.completed != c.requests.size()) return "requests are conserved";
+  if (run.totals.completed + run.totals.rejected != c.requests.size())
+    return "requests are conserved";
   if (run.totals.output_tokens != outputs) return "output tokens are counted";
   return "";
 }
@@ -66,6 +71,7 @@ std::string broken_by_steps(const ReplicaCase& c, const Outcome& run) {
 // One gap for each token after the first; accepted drafts appear together with another token, at
 // gaps of 0.
 std::string broken_by_gaps(const ReplicaCase& c, const Outcome& run) {
+  if (run.totals.rejected > 0) return "";  // theirs are among the gaps, and end before they do
   std::int64_t gaps = 0;
   kvsim::Int128 sum = 0;
   for (const auto& entry : run.itl) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "check.hpp"
@@ -58,6 +59,37 @@ TEST(preemption, a_request_that_is_out_of_budget_is_preempted_no_more) {
   const Outcome reserving = run_replica(c, Pool::count, Mode::leap, Record::steps);
   CHECK_EQ(first_difference(none, reserving), "");
   CHECK_EQ(reserving.totals.preemptions, 0);
+}
+
+std::int64_t count_rejected(const Outcome& run) {
+  return std::count(run.requests.outcome.begin(), run.requests.outcome.end(),
+                    static_cast<std::uint8_t>(kvsim::Outcome::rejected));
+}
+
+TEST(preemption, a_limit_may_reject) {
+  ReplicaCase c = full_case();
+  c.engine.preemption.at_limit = kvsim::PreemptionLimit::reject;
+  for (const std::int64_t most : {0, 1}) {
+    c.engine.preemption.max_per_request = most;
+    const Outcome run = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+    REQUIRE(!run.error && run.totals.rejected > 0);
+    CHECK(most > 0 || run.totals.preemptions == 0);
+    CHECK_EQ(run.totals.completed + run.totals.rejected, 5);
+    CHECK_EQ(count_rejected(run), run.totals.rejected);
+    CHECK_EQ(waterfall_gap(run), "");
+    for (std::size_t r = 0; r < 5; ++r) {
+      const bool rejected = run.requests.outcome[r] != 0;
+      if (rejected) CHECK(run.requests.num_preemptions[r] == most);
+      CHECK(rejected == (run.requests.output_tokens[r] < c.requests.output_tokens[r]));
+    }
+  }
+  // Two preemptions of the run are never a second apart: who needs a block later is turned away.
+  c.engine.preemption.max_per_request.reset();
+  c.engine.preemption.max_per_s = 1;
+  const Outcome run = run_replica(c, Pool::blocks, Mode::leap, Record::all);
+  REQUIRE(!run.error);
+  CHECK_EQ(run.totals.preemptions, 1);
+  CHECK(run.totals.rejected > 0);
 }
 
 // Times of the steps that preempt.

@@ -73,6 +73,9 @@ void add_preemption(ReplicaCase& c, Random& random) {
   }
   if (random.chance(40)) p.max_per_request = random.between(0, 4);
   if (random.chance(30)) p.max_per_s = 1e9 / static_cast<double>(random.between(1, 20'000));
+  if ((p.max_per_request || p.max_per_s) && random.chance(40)) {
+    p.at_limit = kvsim::PreemptionLimit::reject;
+  }
 }
 
 void add_memory(ReplicaCase& c, Random& random) {
@@ -240,6 +243,7 @@ std::string describe(const ReplicaCase& c) {
   say("mode", static_cast<std::int64_t>(e.preemption.mode));
   say("victim", e.preemption.victim ? static_cast<std::int64_t>(*e.preemption.victim) : -1);
   say("max_per_request", e.preemption.max_per_request.value_or(-1));
+  say("at_limit", static_cast<std::int64_t>(e.preemption.at_limit));
   say("max_per_s", static_cast<std::int64_t>(e.preemption.max_per_s.value_or(-1)));
   say("contiguous", std::holds_alternative<kvsim::ContiguousAllocator>(e.kv_allocator) ? 1 : 0);
   say("record_memory", static_cast<std::int64_t>(c.record_memory));

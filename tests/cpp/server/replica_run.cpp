@@ -105,6 +105,7 @@ void compare_totals(Comparison& c, const kvsim::RunTotals& a, const kvsim::RunTo
       .total("scheduled_tokens", a.scheduled_tokens, b.scheduled_tokens)
       .total("entries", a.entries, b.entries)
       .total("completed", a.completed, b.completed)
+      .total("rejected", a.rejected, b.rejected)
       .total("output_tokens", a.output_tokens, b.output_tokens)
       .total("preemptions", a.preemptions, b.preemptions)
       .total("prefix_query_tokens", a.prefix_query_tokens, b.prefix_query_tokens)

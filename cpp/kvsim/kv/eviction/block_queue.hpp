@@ -2,6 +2,7 @@
 // walking over those in use: a ring of places with bitmaps, 64 places a word and 64 words a word.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -93,6 +94,7 @@ class BlockQueue {
     --num_free_;
   }
   void set_free(BlockId block) {
+    first_ = std::min<std::size_t>(first_, place_of_[block]);
     free_.set(place_of_[block]);
     ++num_free_;
   }
@@ -101,10 +103,13 @@ class BlockQueue {
     --num_free_;
   }
   // The oldest free block; there is one.
-  [[nodiscard]] BlockId oldest() const { return block_at_[free_.next(0)]; }
+  [[nodiscard]] BlockId oldest() {
+    first_ = free_.next(first_);
+    return block_at_[first_];
+  }
 
   // The free block at the hand or the next newer one, from the oldest again behind the newest.
-  [[nodiscard]] BlockId at_hand() const {
+  [[nodiscard]] BlockId at_hand() {
     const std::size_t at = free_.next(hand_);
     return at == BitTree::none ? oldest() : block_at_[at];
   }
@@ -132,6 +137,7 @@ class BlockQueue {
     }
     hand_ = hand == 0 ? 0 : hand - 1;
     end_ = out;
+    first_ = 0;
   }
 
   std::size_t places_;
@@ -141,6 +147,7 @@ class BlockQueue {
   BitTree free_;
   std::size_t end_ = 0;
   std::size_t hand_ = 0;
+  std::size_t first_ = 0;  // no free block stands before it
   std::int64_t size_ = 0;
   std::int64_t num_free_ = 0;
 };

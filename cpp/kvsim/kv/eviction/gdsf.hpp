@@ -3,17 +3,16 @@
 // priority of a block is age + uses * cost, the age being the priority of the last block evicted.
 // The cost is what it takes to compute the block anew, which grows with the context before it. A
 // block is of use only with those before it, so it counts for at least as much as the one behind
-// it.
+// it. A block in use gets its age when it is released.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "kvsim/kv/eviction/block_heap.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
+#include "kvsim/kv/eviction/rising_heap.hpp"
 
 namespace kvsim {
 
@@ -24,29 +23,23 @@ class Gdsf final : public EvictionPolicy {
   explicit Gdsf(const EvictionSetup& setup)
       : attention_per_block_(setup.attention_per_block),
         free_(setup.num_blocks),
-        uses_(static_cast<std::size_t>(setup.num_blocks)),
-        age_(static_cast<std::size_t>(setup.num_blocks)) {}
+        uses_(static_cast<std::size_t>(setup.num_blocks)) {}
 
   void release(BlockId block, const Released& what) override {
-    if (uses_[block] == 0) {
-      uses_[block] = 1;
-      age_[block] = last_evicted_;
-    }
+    if (uses_[block] == 0) uses_[block] = 1;
     const double cost = 1 + attention_per_block_ * (what.position + 0.5);
-    double priority = age_[block] + static_cast<double>(uses_[block]) * cost;
+    double priority = free_.last_popped() + static_cast<double>(uses_[block]) * cost;
     // Releases go from the tail to the head.
     if (last_position_ == what.position + 1) priority = std::max(priority, last_priority_);
     last_position_ = what.position;
     last_priority_ = priority;
-    free_.push(block, {priority, ++releases_});
+    free_.push(block, priority);
   }
   void hit(BlockId block, bool was_free) override {
     if (was_free) free_.remove(block);
     uses_[block] += uses_[block] == 0 ? 2 : 1;
-    age_[block] = last_evicted_;
   }
   BlockId evict() override {
-    last_evicted_ = free_.top_key().first;
     const BlockId block = free_.pop();
     uses_[block] = 0;
     return block;
@@ -54,11 +47,8 @@ class Gdsf final : public EvictionPolicy {
 
  private:
   double attention_per_block_;
-  BlockHeap<std::pair<double, std::uint64_t>> free_;  // (priority, release)
-  std::vector<std::uint64_t> uses_;                   // 0: not known
-  std::vector<double> age_;                           // at the last use
-  double last_evicted_ = 0;
-  std::uint64_t releases_ = 0;
+  RisingHeap free_;                  // by priority
+  std::vector<std::uint32_t> uses_;  // 0: not known
   std::uint32_t last_position_ = 0;  // of the last release
   double last_priority_ = 0;
 };

@@ -95,24 +95,46 @@ class S3Fifo final : public EvictionPolicy {
   }
 
   static constexpr std::uint64_t nameless = std::uint64_t{1} << 62;  // above all contents
+  static constexpr std::uint64_t most_shared = std::uint64_t{1} << 31;
 
   // An entry of the ghost queue that came again stays as a gap, told by its number.
   void enter_ghost(std::uint64_t content) {
-    if (!ghost_.try_emplace(content, ghost_begin_ + ghost_order_.size() + 1).second) return;
+    if (content < nameless) {
+      if (ghost_number(content) != 0) return;
+      set_ghost_number(content, ghost_begin_ + ghost_order_.size() + 1);
+    }
     ghost_order_.push_back(content);
     ++ghost_count_;
   }
   bool leave_ghost(std::uint64_t content) {
-    if (ghost_.erase(content) == 0) return false;
+    if (content >= nameless || ghost_number(content) == 0) return false;
+    set_ghost_number(content, 0);
     --ghost_count_;
     return true;
+  }
+  // 0: not in the queue. Contents that requests share are counted from 0, so no hash is needed.
+  [[nodiscard]] std::uint64_t ghost_number(std::uint64_t content) const {
+    if (content < most_shared) return content < shared_.size() ? shared_[content] : 0;
+    const auto at = others_.find(content);
+    return at == others_.end() ? 0 : at->second;
+  }
+  void set_ghost_number(std::uint64_t content, std::uint64_t number) {
+    if (content < most_shared) {
+      if (content >= shared_.size()) shared_.resize(2 * content + 1);
+      shared_[content] = number;
+    } else if (number == 0) {
+      others_.erase(content);
+    } else {
+      others_[content] = number;
+    }
   }
   // After the release that follows an eviction, so that a block that comes again is looked for
   // before the one evicted for it pushes it out.
   void trim_ghost() {
     while (ghost_count_ > ghost_size_ || (!ghost_order_.empty() && front_is_gap())) {
       if (!front_is_gap()) {
-        ghost_.erase(ghost_order_.front());
+        const std::uint64_t content = ghost_order_.front();
+        if (content < nameless) set_ghost_number(content, 0);
         --ghost_count_;
       }
       ghost_order_.pop_front();
@@ -120,8 +142,8 @@ class S3Fifo final : public EvictionPolicy {
     }
   }
   [[nodiscard]] bool front_is_gap() const {
-    const auto at = ghost_.find(ghost_order_.front());
-    return at == ghost_.end() || at->second != ghost_begin_ + 1;
+    const std::uint64_t content = ghost_order_.front();
+    return content < nameless && ghost_number(content) != ghost_begin_ + 1;
   }
 
   BlockQueue small_;
@@ -133,8 +155,9 @@ class S3Fifo final : public EvictionPolicy {
   std::vector<std::uint8_t> hits_;
   std::vector<std::uint64_t> content_;
   std::deque<std::uint64_t> ghost_order_;
-  std::unordered_map<std::uint64_t, std::uint64_t> ghost_;  // content -> its number in order
-  std::uint64_t ghost_begin_ = 0;                           // numbers before ghost_order_
+  std::vector<std::uint64_t> shared_;  // content -> its number in order
+  std::unordered_map<std::uint64_t, std::uint64_t> others_;
+  std::uint64_t ghost_begin_ = 0;  // numbers before ghost_order_
   std::int64_t ghost_count_ = 0;
   std::uint64_t nameless_count_ = 0;
   bool evicted_ = false;
