@@ -1,7 +1,10 @@
 // Sweeps: many simulations on threads, with progress, Ctrl-C and a deadline.
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -14,6 +17,7 @@
 namespace kvsim::bindings {
 namespace {
 
+using runner::Digest;
 using runner::Points;
 using runner::Sweep;
 
@@ -79,6 +83,7 @@ class BoundSweep {
 
   [[nodiscard]] const Sweep& sweep() const { return *sweep_; }
   [[nodiscard]] Sweep& sweep() { return *sweep_; }
+  [[nodiscard]] int threads() const { return threads_; }
 
  private:
   int threads_;
@@ -114,16 +119,20 @@ Rows take_rows(BoundSweep& self) {
   py::array_t<std::int64_t> index(n);
   py::array_t<std::uint8_t> status(n);
   py::array_t<std::uint8_t> calibration(n);
-  py::array_t<double> figures({n, static_cast<py::ssize_t>(fields)});
+  // A figure after the other, as the sweep has them, and as a store writes them.
+  py::array_t<double> figures({static_cast<py::ssize_t>(fields), n});
   py::typing::Dict<py::int_, py::str> reasons;
   py::typing::Dict<py::int_, py::typing::List<py::str>> warnings;
   double* out = figures.mutable_data();
+  for (std::size_t f = 0; f < fields; ++f) {
+    const std::span<const double> column = self.sweep().column(f);
+    for (const std::size_t i : points) *out++ = column[i];
+  }
   for (std::size_t k = 0; k < points.size(); ++k) {
     const std::size_t i = points[k];
     index.mutable_data()[k] = static_cast<std::int64_t>(i);
     status.mutable_data()[k] = self.sweep().status()[i];
     calibration.mutable_data()[k] = self.sweep().calibration()[i];
-    for (std::size_t f = 0; f < fields; ++f) *out++ = self.sweep().column(f)[i];
     if (std::string reason = self.sweep().reason_of(i); !reason.empty()) {
       reasons[py::int_(i)] = py::str(reason);
     }
@@ -134,13 +143,20 @@ Rows take_rows(BoundSweep& self) {
   return py::make_tuple(index, status, calibration, figures, reasons, warnings);
 }
 
-// The canonical scenarios of the points first to first + count - 1.
-py::typing::List<py::bytes> canonical(const BoundSweep& self, std::size_t first,
-                                      std::size_t count) {
-  py::typing::List<py::bytes> out;
-  for (std::size_t i = first; i < std::min(first + count, self.sweep().size()); ++i) {
-    out.append(py::bytes(self.sweep().canonical(i)));
+// Keys of some points, a row of 32 bytes each.
+py::array_t<std::uint8_t> keys(BoundSweep& self, const py::array_t<std::int64_t>& points) {
+  const std::size_t n = static_cast<std::size_t>(points.size());
+  for (std::size_t k = 0; k < n; ++k) {
+    const std::int64_t i = points.data()[k];
+    if (i < 0 || i >= static_cast<std::int64_t>(self.sweep().size())) {
+      bad_field("points", std::to_string(i), "numbers of points");
+    }
   }
+  py::array_t<std::uint8_t> out({points.size(), static_cast<py::ssize_t>(sizeof(Digest))});
+  auto* digests = reinterpret_cast<Digest*>(out.mutable_data());
+  const std::span<const std::int64_t> asked(points.data(), n);
+  const py::gil_scoped_release release;
+  self.sweep().keys(asked, self.threads(), digests);
   return out;
 }
 
@@ -183,17 +199,18 @@ void bind_sweep(py::module_& m) {
           "drop_result", [](BoundSweep& s, std::size_t i) { s.sweep().drop_result(i); },
           py::arg("point"), "Free what a point's record kept.")
       .def("take_rows", &take_rows,
-           "Points finished since the last call: numbers, status, calibration, figures (a row a "
-           "point), reasons and warnings by point.")
-      .def("canonical", &canonical, py::arg("first"), py::arg("count"),
-           "Canonical scenarios of some points; of an invalid one, its fields as they are.")
+           "Points finished since the last call: numbers, status, calibration, figures (a "
+           "column a point), reasons and warnings by point.")
       .def(
-          "note_canonical", [](BoundSweep& s) { s.sweep().note_canonical(); },
-          "Let the threads note the canonical scenario of each point that they run.")
-      .def(
-          "take_canonical",
-          [](BoundSweep& s, std::size_t i) { return py::bytes(s.sweep().take_canonical(i)); },
-          py::arg("point"), "The same as canonical; cheap once after a run that noted it.");
+          "note_keys",
+          [](BoundSweep& s, std::map<std::string, std::string> datasets, std::string version) {
+            s.sweep().note_keys(std::move(datasets), std::move(version));
+          },
+          py::arg("datasets"), py::arg("version"),
+          "Let the threads note the content hash of each point that they run: of its scenario, the "
+          "contents of the trace that it names (by name) and a text.")
+      .def("keys", &keys, py::arg("points"),
+           "Content hashes of some points, 32 bytes a row; after note_keys.");
   m.def(
       "status_names",
       [] { return std::vector<std::string>(std::begin(status_names), std::end(status_names)); },

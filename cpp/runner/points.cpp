@@ -14,8 +14,10 @@ const json::Array& array(const json::Value& value, std::string_view path) {
   return *a;
 }
 
+std::string_view top_of(std::string_view path) { return path.substr(0, path.find('.')); }
+
 bool shapes_requests(std::string_view path) {
-  const std::string_view top = path.substr(0, path.find('.'));
+  const std::string_view top = top_of(path);
   return top == "workload" || top == "seed";
 }
 
@@ -59,6 +61,34 @@ void Points::apply(std::size_t i, json::Value& scenario) const {
     stride /= axis.values.size();
     json::set(scenario, axis.path, axis.values[i / stride % axis.values.size()]);
   }
+}
+
+bool Points::sets(std::string_view top) const {
+  bool found = false;
+  for_each_value(
+      [&](std::string_view path, const json::Value&) { found = found || top_of(path) == top; });
+  return found;
+}
+
+std::size_t Points::variants(std::string_view top) const {
+  if (!points_.empty()) return size_;
+  std::size_t n = 1;
+  for (const Axis& axis : axes_) {
+    if (top_of(axis.path) == top) n *= axis.values.size();
+  }
+  return n;
+}
+
+std::size_t Points::variant(std::string_view top, std::size_t i) const {
+  if (!points_.empty()) return i;
+  std::size_t found = 0;
+  std::size_t stride = size_;
+  for (const Axis& axis : axes_) {
+    stride /= axis.values.size();
+    if (top_of(axis.path) != top) continue;
+    found = found * axis.values.size() + i / stride % axis.values.size();
+  }
+  return found;
 }
 
 bool Points::may_share_requests() const {

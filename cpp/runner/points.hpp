@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,13 @@ class Points {
 
   // True if two points may differ outside the top-level fields `workload` and `seed`.
   [[nodiscard]] bool may_share_requests() const;
+
+  // Whether a point may set the top-level field `top` or something in it.
+  [[nodiscard]] bool sets(std::string_view top) const;
+  // How many values of that field the points can differ by, and which of them point i has: points
+  // of one variant have the same value there. Of a list each point counts as different.
+  [[nodiscard]] std::size_t variants(std::string_view top) const;
+  [[nodiscard]] std::size_t variant(std::string_view top, std::size_t i) const;
 
   // Every (path, value) that occurs.
   template <class Visit>

@@ -85,15 +85,6 @@ std::vector<std::string> Sweep::warnings_of(std::size_t i) const {
   return out;
 }
 
-std::string Sweep::canonical(std::size_t i) const {
-  const json::Value tree = scenario(i);
-  try {
-    return json::write(to_json(from_json<Scenario>(tree)));
-  } catch (const Error&) {
-    return json::write(tree);
-  }
-}
-
 std::map<std::size_t, std::string> Sweep::reasons() const {
   const std::lock_guard lock(rare_);
   return reasons_;
@@ -108,16 +99,34 @@ std::map<std::string, std::vector<std::size_t>> Sweep::warnings() const {
   return out;
 }
 
-std::string Sweep::take_canonical(std::size_t i) {
-  {
-    const std::lock_guard lock(rare_);
-    if (const auto found = canonical_.find(i); found != canonical_.end()) {
-      std::string text = std::move(found->second);
-      canonical_.erase(found);
-      return text;
+void Sweep::note_keys(std::map<std::string, std::string> datasets, std::string version) {
+  keys_ = std::make_unique<ContentKeys>(base_, points_, std::move(datasets), std::move(version));
+  noted_.resize(size());
+  is_noted_.assign(size(), 0);
+}
+
+void Sweep::keys(std::span<const std::int64_t> points, int threads, Digest* out) {
+  std::atomic<std::size_t> next{0};
+  StopFlag stop;
+  const auto work = [&](int) {
+    for (std::size_t k = next++; k < points.size(); k = next++) {
+      const auto i = static_cast<std::size_t>(points[k]);
+      if (is_noted_[i] == 0) note_key(i);
+      out[k] = noted_[i];
     }
+  };
+  run_watched(threads, work, stop, [] { return true; });
+}
+
+// Of a point that has not run, or is invalid.
+void Sweep::note_key(std::size_t i) {
+  const json::Value tree = scenario(i);
+  try {
+    noted_[i] = keys_->of(i, from_json<Scenario>(tree));
+  } catch (const Error&) {
+    noted_[i] = keys_->of_invalid(tree);
   }
-  return canonical(i);
+  is_noted_[i] = 1;
 }
 
 Sweep::End Sweep::run(int threads, const Watch& watch, std::optional<double> deadline_s) {
@@ -157,10 +166,9 @@ void Sweep::work(StopFlag& stop) {
 void Sweep::run_point(std::size_t i, const Inputs& inputs) {
   try {
     const auto point = from_json<Scenario>(scenario(i));
-    if (note_canonical_) {
-      std::string text = json::write(to_json(point));
-      const std::lock_guard lock(rare_);
-      canonical_[i] = std::move(text);
+    if (keys_) {
+      noted_[i] = keys_->of(i, point);
+      is_noted_[i] = 1;
     }
     check_memory(point, datasets_);
     store(i, simulate_point(point, inputs), point.record != Record::summary);

@@ -15,7 +15,9 @@
 
 #include "kvsim/scenario/json.hpp"
 #include "kvsim/simulate.hpp"
+#include "runner/content_keys.hpp"
 #include "runner/points.hpp"
+#include "runner/sha256.hpp"
 #include "runner/table_cache.hpp"
 #include "runner/watched.hpp"
 
@@ -61,11 +63,10 @@ class Sweep {
   [[nodiscard]] std::vector<std::size_t> take_finished();
   [[nodiscard]] std::string reason_of(std::size_t i) const;
   [[nodiscard]] std::vector<std::string> warnings_of(std::size_t i) const;
-  // The canonical scenario of a point as text; of one that is invalid, the fields as they are.
-  [[nodiscard]] std::string canonical(std::size_t i) const;
-  // From now on the threads note it of each point that they run, for whoever takes it (once).
-  void note_canonical() { note_canonical_ = true; }
-  [[nodiscard]] std::string take_canonical(std::size_t i);
+  // From now on points have keys (ContentKeys), which the threads note of each that they run.
+  void note_keys(std::map<std::string, std::string> datasets, std::string version);
+  // Keys of points that have run, or not; `out` has a place for each.
+  void keys(std::span<const std::int64_t> points, int threads, Digest* out);
 
  private:
   void work(StopFlag& stop);
@@ -74,6 +75,7 @@ class Sweep {
   void store(std::size_t i, Result result, bool keep);
   void store_failure(std::size_t i, Status status, std::string reason);
   void announce(std::size_t i);
+  void note_key(std::size_t i);
 
   json::Value base_;
   Points points_;
@@ -93,8 +95,9 @@ class Sweep {
   std::vector<std::string> warning_texts_;
   std::map<std::size_t, std::vector<std::size_t>> warnings_;  // indices of texts, by point
   std::map<std::size_t, std::shared_ptr<const Result>> results_;
-  bool note_canonical_ = false;
-  std::map<std::size_t, std::string> canonical_;
+  std::unique_ptr<ContentKeys> keys_;  // null: nobody wants any
+  std::vector<Digest> noted_;
+  std::vector<std::uint8_t> is_noted_;
   std::mutex fresh_mutex_;
   std::vector<std::size_t> fresh_;  // finished, not yet taken
 };

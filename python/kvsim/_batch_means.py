@@ -8,7 +8,7 @@ import numpy as np
 
 from kvsim._columns import Array
 from kvsim.result import SUMMARY
-from kvsim.statistics import Interval, batch_means
+from kvsim.statistics import Interval, batch_means, batch_means_of
 
 if TYPE_CHECKING:
     from kvsim.result import Result
@@ -34,17 +34,17 @@ def run_interval(result: Result, name: str, confidence: float) -> Interval:
     return batch_means(_series(result, column), q, confidence)
 
 
-def run_half_widths(result: Result, confidence: float, names: list[str]) -> dict[str, float]:
-    """Return half widths in ms of a run whose requests were kept."""
-    known = batch_figures()
-    series: dict[str, Array] = {}
-    out: dict[str, float] = {}
-    for name in names:
-        column, q = known[name]
-        if column not in series:
-            series[column] = _series(result, column)
-        if len(series[column]):
-            out[name] = batch_means(series[column], q, confidence).half_width
+def run_intervals(result: Result, confidence: float) -> dict[str, Interval]:
+    """Return the intervals in ms of all figures of a run whose requests were kept."""
+    figures: dict[str, dict[str, float | None]] = {}
+    for name, (column, q) in batch_figures().items():
+        figures.setdefault(column, {})[name] = q
+    out: dict[str, Interval] = {}
+    for column, quantiles in figures.items():
+        series = _series(result, column)
+        if len(series):
+            found = batch_means_of(list(quantiles.values()), series, confidence)
+            out |= dict(zip(quantiles, found, strict=True))
     return out
 
 

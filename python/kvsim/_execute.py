@@ -102,7 +102,7 @@ class Execution:
         def take() -> None:
             if sink is None:
                 return
-            batch = Batch(*native.take_rows())
+            batch = Batch.taken(native)
             if self.inspect is not None:
                 for i in batch.index.tolist():
                     self.inspect(native, i)

@@ -138,14 +138,6 @@ class Sweep:
         record: str,
         threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
-    def canonical(
-        self,
-        first: typing.SupportsInt | typing.SupportsIndex,
-        count: typing.SupportsInt | typing.SupportsIndex,
-    ) -> list[bytes]:
-        """
-        Canonical scenarios of some points; of an invalid one, its fields as they are.
-        """
     def column(self, name: str) -> numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]:
         """
         A summary field of all points, without a copy.
@@ -154,9 +146,15 @@ class Sweep:
         """
         Free what a point's record kept.
         """
-    def note_canonical(self) -> None:
+    def keys(
+        self, points: typing.Annotated[numpy.typing.ArrayLike, numpy.int64]
+    ) -> numpy.typing.NDArray[numpy.uint8]:
         """
-        Let the threads note the canonical scenario of each point that they run.
+        Content hashes of some points, 32 bytes a row; after note_keys.
+        """
+    def note_keys(self, datasets: collections.abc.Mapping[str, str], version: str) -> None:
+        """
+        Let the threads note the content hash of each point that they run: of its scenario, the contents of the trace that it names (by name) and a text.
         """
     def reasons(self) -> dict[int, str]: ...
     def result(self, point: typing.SupportsInt | typing.SupportsIndex) -> Result | None: ...
@@ -165,10 +163,6 @@ class Sweep:
     ) -> bool:
         """
         Run the unfinished points; return whether Ctrl-C ended it. watch gets the points done every 40 ms and at the end; False stops.
-        """
-    def take_canonical(self, point: typing.SupportsInt | typing.SupportsIndex) -> bytes:
-        """
-        The same as canonical; cheap once after a run that noted it.
         """
     def take_rows(
         self,
@@ -181,7 +175,7 @@ class Sweep:
         dict[int, list[str]],
     ]:
         """
-        Points finished since the last call: numbers, status, calibration, figures (a row a point), reasons and warnings by point.
+        Points finished since the last call: numbers, status, calibration, figures (a column a point), reasons and warnings by point.
         """
     def warnings(self) -> dict[str, list[int]]: ...
     @property

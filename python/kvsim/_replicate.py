@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kvsim import _native
-from kvsim._batch_means import batch_figures, run_half_widths
+from kvsim._batch_means import run_intervals
 from kvsim._runs import FIGURE, Batch, Runs, Table
 from kvsim.design import Codes, Design
 from kvsim.errors import ConfigError
@@ -130,6 +130,10 @@ class Uncertainty:
         Finished runs of each point.
     common : bool
         Whether run i of every point has the same random numbers.
+    shift : array of float, shape (figures, points), or None
+        From figures to the middles of their intervals; None: they are the middles.
+    too_short : dict
+        By point, the figures that its run is too short for to have an interval.
     """
 
     method: str
@@ -137,6 +141,8 @@ class Uncertainty:
     half_width: Floats
     replications: npt.NDArray[np.int64]
     common: bool
+    shift: Floats | None = None
+    too_short: dict[int, list[str]] = field(default_factory=dict)
 
 
 class Replications:
@@ -272,15 +278,16 @@ def _explain(
 
 
 class BatchMeans:
-    """Half widths by batch means, taken from each run as it finishes."""
+    """Intervals by batch means, taken from each run as it finishes."""
 
     def __init__(self, num_points: int, confidence: float) -> None:
         self._confidence = confidence
-        self._names = list(batch_figures())
-        self.half_width = np.full((len(SUMMARY), num_points), np.nan)
+        self._half_width = np.full((len(SUMMARY), num_points), np.nan)
+        self._shift = np.zeros((len(SUMMARY), num_points))
+        self._too_short: dict[int, list[str]] = {}
 
     def inspect(self, native: _native.Sweep, i: int) -> None:
-        """Take the half widths of a run and free its requests."""
+        """Take the intervals of a run and free its requests."""
         from kvsim.result import Result
 
         found = native.result(i)
@@ -288,15 +295,21 @@ class BatchMeans:
             return
         result = Result(found)
         if result.status == "ok":
-            for name, half in run_half_widths(result, self._confidence, self._names).items():
-                self.half_width[FIGURE[name], i] = half
+            for name, interval in run_intervals(result, self._confidence).items():
+                middle = (interval.low + interval.high) / 2
+                self._half_width[FIGURE[name], i] = interval.half_width
+                self._shift[FIGURE[name], i] = middle - interval.estimate
+                if not interval.samples:
+                    self._too_short.setdefault(i, []).append(name)
         native.drop_result(i)
 
     def uncertainty(self, finished: npt.NDArray[np.bool_]) -> Uncertainty:
         """Return what is known."""
+        runs = finished.astype(np.int64)
         return Uncertainty(
-            "batch means", self._confidence, self.half_width, finished.astype(np.int64), common=True
-        )
+            "batch means", self._confidence, self._half_width, runs, common=True,
+            shift=self._shift, too_short=self._too_short,
+        )  # fmt: skip
 
 
 def base_seed(runs: Runs) -> int:

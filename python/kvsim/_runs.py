@@ -5,8 +5,6 @@ A run is one simulation. Without replications there is one a point.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,8 +26,11 @@ if TYPE_CHECKING:
 
 Int64 = npt.NDArray[np.int64]
 FIGURE = {name: i for i, name in enumerate(SUMMARY)}
-# Scenarios whose canonical texts are held at a time while they are hashed.
-_HASHED_AT_ONCE = 1024
+# In the reason of a run that another machine, or this one later, may have the memory for
+# (cpp/runner/memory.cpp).
+_OF_THIS_MACHINE = "allowed: what fits into memory"
+# Between two looks at Ctrl-C.
+_HASHED_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Batch:
         Their statuses and what their step times rest on, as `_native.status_names` and
         `_native.calibration_names` have them.
     figures : array of float64, shape (runs, figures)
-        Their summaries, NaN where undefined.
+        Their summaries, NaN where undefined; in memory a figure after the other.
     reasons, warnings : dict
         By number, of the runs that have any.
     seconds : float
@@ -62,6 +63,42 @@ class Batch:
     def __len__(self) -> int:
         """Return the number of runs."""
         return len(self.index)
+
+    @classmethod
+    def taken(cls, native: _native.Sweep, seconds: float = 0.0) -> Batch:
+        """Return what has finished since the last call."""
+        index, status, calibration, figures, reasons, warnings = native.take_rows()
+        return cls(index, status, calibration, figures.T, reasons, warnings, seconds)
+
+    @classmethod
+    def joined(cls, batches: list[Batch]) -> Batch:
+        """Return several batches as one, in order of number, each run once."""
+        index = np.concatenate([b.index for b in batches])
+        _, first = np.unique(index, return_index=True)
+        return cls(
+            index[first],
+            np.concatenate([b.status for b in batches])[first],
+            np.concatenate([b.calibration for b in batches])[first],
+            np.concatenate([b.figures.T for b in batches], axis=1).take(first, axis=1).T,
+            {i: text for b in batches for i, text in b.reasons.items()},
+            {i: texts for b in batches for i, texts in b.warnings.items()},
+        )
+
+    def lasting(self) -> Batch:
+        """Return the runs without those that only this machine's memory does not suffice for."""
+        refused = [i for i, text in self.reasons.items() if _OF_THIS_MACHINE in text]
+        if not refused:
+            return self
+        keep = ~np.isin(self.index, refused)
+        return Batch(
+            self.index[keep],
+            self.status[keep],
+            self.calibration[keep],
+            self.figures[keep],
+            {i: text for i, text in self.reasons.items() if i not in refused},
+            self.warnings,
+            self.seconds,
+        )
 
     def renumbered(self, rows: Codes) -> Batch:
         """Return the batch with number i replaced by `rows[i]`."""
@@ -95,7 +132,7 @@ class Task:
             self.threads,
         )  # fmt: skip
         native.run(None, self.deadline_s)
-        return Batch(*native.take_rows(), seconds=time.perf_counter() - start)
+        return Batch.taken(native, time.perf_counter() - start)
 
 
 class Runs:
@@ -174,17 +211,22 @@ class Runs:
             self._base_text, text, grid, native_catalog(), self.resolver, self.record, self.threads
         )
 
-    def keys(self, rows: Codes) -> list[bytes]:
-        """Return the content hashes of some runs; see `content_key`."""
-        out: list[bytes] = []
-        whole = len(rows) == len(self)
+    def note_keys(self, hashes: dict[str, str] | None = None) -> None:
+        """Let the threads note the content hash of each run (see `keys`).
+
+        Contents of traces are those that came with the call, or given by name.
+        """
+        self.native.note_keys(self.hashes if hashes is None else hashes, _VERSION)
+
+    def keys(self, rows: Codes) -> npt.NDArray[np.uint8]:
+        """Return content hashes, 32 bytes a row: of scenarios, traces, kvsim's version and schema.
+
+        After `note_keys`. cpp/runner/content_keys.hpp defines them.
+        """
+        out = np.empty((len(rows), 32), np.uint8)
         for first in range(0, len(rows), _HASHED_AT_ONCE):
-            if whole:
-                texts = self.native.canonical(first, _HASHED_AT_ONCE)
-            else:
-                some = rows[first : first + _HASHED_AT_ONCE]
-                texts = [self.native.take_canonical(int(i)) for i in some]
-            out += [content_key(text, self.hashes) for text in texts]
+            some = rows[first : first + _HASHED_AT_ONCE]
+            out[first : first + len(some)] = self.native.keys(some)
         return out
 
 
@@ -203,30 +245,9 @@ def _whole(design: Design) -> Design:
     return design.with_values("engine", [whole("engine", v) for v in design.values["engine"]])
 
 
-def content_key(canonical: bytes, hashes: Mapping[str, str]) -> bytes:
-    """Return the SHA-256 of a scenario, the trace that it names, kvsim's version and the schema.
-
-    Parameters
-    ----------
-    canonical : bytes
-        The scenario's canonical JSON.
-    hashes : mapping
-        Contents of traces by the names that callers chose; names that kvsim knows stand for
-        themselves.
-    """
-    digest = hashlib.sha256(canonical)
-    if hashes:
-        lengths = json.loads(canonical).get("workload", {}).get("lengths")
-        name = lengths.get("name") if isinstance(lengths, dict) else lengths
-        if isinstance(name, str) and name in hashes:
-            digest.update(f"\n{name}={hashes[name]}".encode())
-    digest.update(_VERSION)
-    return digest.digest()
-
-
 # Of the table that a store keeps; a part of it by another schema is never taken for this one's.
 SCHEMA_VERSION = 1
-_VERSION = f"\nkvsim={_native.__version__}\nschema={SCHEMA_VERSION}".encode()
+_VERSION = f"\nkvsim={_native.__version__}\nschema={SCHEMA_VERSION}"
 
 
 class Table:

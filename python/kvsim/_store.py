@@ -3,7 +3,7 @@
 A store is a folder with `kvsim-store.json` and `parts/`. A part is a Parquet file, written under
 another name and moved into place, whose own name is the hash of its bytes; so it is whole or not
 there, and a damaged one is recognised. Its rows have as keys the content hashes of their scenarios
-(`kvsim._runs.content_key`). Several sweeps may write to one store at once: they share no file.
+(`kvsim._runs.Runs.keys`). Several sweeps may write to one store at once: they share no file.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ import hashlib
 import json
 import os
 import re
-import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kvsim import _native
-from kvsim._encode import encode
 from kvsim._pandas import frame
-from kvsim._runs import SCHEMA_VERSION, Batch, Runs, content_key
-from kvsim.design import Codes
+from kvsim._runs import SCHEMA_VERSION, Runs
+from kvsim._store_rows import about_of, as_bytes, explicit, merged
 from kvsim.errors import ConfigError, StoreError
 from kvsim.result import SUMMARY
 
@@ -37,14 +35,6 @@ if TYPE_CHECKING:
 _MARKER = "kvsim-store.json"
 _PART = re.compile(r"part-([0-9a-f]{32})\.parquet")
 _TEMPORARY = ".tmp-"
-# Rows wait so long, or until they are so many, before they are written: what a kill may cost.
-_FLUSH_ROWS = 8192
-_FLUSH_S = 2.0
-# In the reason of a run that another machine, or this one later, may have the memory for
-# (cpp/runner/memory.cpp).
-_OF_THIS_MACHINE = "allowed: what fits into memory"
-# Columns of texts that equal scenarios have in common.
-_TEXTS = ("status", "calibration")
 
 
 class Store:
@@ -155,7 +145,7 @@ class Store:
         StoreError
             If a part is damaged, or two have different rows of one key.
         """
-        return _merged([_explicit(table) for _, table in self.tables()])
+        return merged([explicit(table) for _, table in self.tables()])
 
     def __len__(self) -> int:
         """Return the number of different runs."""
@@ -180,7 +170,7 @@ class Store:
         """Return a row a study (base and kvsim version): name, version, runs, statuses, parts."""
         studies: dict[tuple[str, str], dict[str, Any]] = {}
         for _, table in self.tables():
-            about = _about(table)
+            about = about_of(table)
             base = about["base"]
             name = hashlib.sha256(base.encode()).hexdigest()[:12]
             study = studies.setdefault(
@@ -206,14 +196,16 @@ class Store:
         """
         seen: set[bytes] = set()
         for file, table in self.tables():
-            about = _about(table)
+            about = about_of(table)
             if about["kvsim_version"] != _native.__version__:
                 seen.update(table.column("key").to_pylist())
                 continue  # its keys contain another version; its bytes are checked
             points = [json.loads(p) for p in table.column("point").to_pylist()]
-            for key, point in zip(table.column("key").to_pylist(), points, strict=True):
-                text = _canonical(about["base"], point)
-                if content_key(text, json.loads(about["datasets"])) != key:
+            right = _keys(about["base"], points, json.loads(about["datasets"]))
+            for key, point, expected in zip(
+                table.column("key").to_pylist(), points, right, strict=True
+            ):
+                if expected != key:
                     raise StoreError(f"{file}: the key of {point} is not that of its scenario")
                 seen.add(key)
         _ = self.table()  # fails if rows of one key differ
@@ -236,11 +228,11 @@ class Store:
         groups: dict[str, list[pa.Table]] = {}
         for store in (self, *others):
             for _, table in store.tables():
-                about = json.dumps(_about(table), sort_keys=True)
+                about = json.dumps(about_of(table), sort_keys=True)
                 groups.setdefault(about, []).append(table)
-        merged = [_merged(tables) for tables in groups.values()]
-        _merged([_explicit(t) for t in merged])  # fails before anything is written
-        new = {self._write_table(table) for table in merged}
+        studies = [merged(tables) for tables in groups.values()]
+        merged([explicit(study) for study in studies])  # fails before anything is written
+        new = {self.write(study) for study in studies}
         for file in old:
             if file not in new:
                 file.unlink(missing_ok=True)
@@ -259,7 +251,14 @@ class Store:
         with _naming(self.path):
             _write(self._folder / "probe", b"kvsim", keep=False)
 
-    def _write_table(self, table: pa.Table) -> Path:
+    def write(self, table: pa.Table) -> Path:
+        """Write rows as a part; return its file.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the folder read-only.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -273,98 +272,6 @@ class Store:
         with _naming(self.path):
             _write(file, data)
         return file
-
-
-class Writer:
-    """Gathers a sweep's finished runs and writes them to a store, part by part."""
-
-    def __init__(self, store: Store, runs: Runs) -> None:
-        store.probe()
-        self._store = store
-        self._runs = runs
-        self._keys: list[bytes] | None = None
-        self._waiting: list[Batch] = []
-        self._num_waiting = 0
-        self._flushed_s = time.monotonic()
-
-    def known(self) -> tuple[Codes, Batch]:
-        """Return the runs that are not in the store yet, and those that are, read from it."""
-        none = Batch(
-            np.empty(0, np.int64),
-            np.empty(0, np.uint8),
-            np.empty(0, np.uint8),
-            np.empty((0, len(SUMMARY)), np.float64),
-        )
-        everything = np.arange(len(self._runs))
-        tables = list(self._store.tables())
-        if not tables:
-            self._runs.native.note_canonical()
-            return everything, none
-        self._keys = self._runs.keys(everything)
-        rows_of: dict[bytes, list[int]] = {}
-        for i, key in enumerate(self._keys):
-            rows_of.setdefault(key, []).append(i)
-        found = [batch for _, t in tables if (batch := _found(t, rows_of)) is not None]
-        if not found:
-            return everything, none
-        have = _joined(found)
-        return np.setdiff1d(everything, have.index), have
-
-    def add(self, batch: Batch) -> None:
-        """Take finished runs; write if many wait, or for long."""
-        batch = _lasting(batch)
-        self._waiting.append(batch)
-        self._num_waiting += len(batch)
-        late = time.monotonic() - self._flushed_s >= _FLUSH_S
-        if late or self._num_waiting >= _FLUSH_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits.
-
-        Raises
-        ------
-        StoreError
-            If the disk is full or read-only. What was written before is whole.
-        """
-        if self._num_waiting:
-            self._store._write_table(self._table(_joined(self._waiting)))
-        self._waiting, self._num_waiting = [], 0
-        self._flushed_s = time.monotonic()
-
-    def _table(self, batch: Batch) -> pa.Table:
-        import pyarrow as pa
-
-        runs = self._runs
-        rows = batch.index.astype(np.intp)
-        known = self._keys
-        keys = runs.keys(rows) if known is None else [known[i] for i in rows.tolist()]
-        statuses, calibrations = _native.status_names(), _native.calibration_names()
-        points = [encode(point, {}, "axes") for point in runs.design.points(rows)]
-        columns: dict[str, Any] = {
-            "key": pa.array(keys, pa.binary(32)),
-            "point": pa.array(points, pa.string()),
-            "status": pa.array([statuses[code] for code in batch.status.tolist()], pa.string()),
-            "calibration": pa.array(
-                [calibrations[code] for code in batch.calibration.tolist()], pa.string()
-            ),
-            "reason": pa.array([batch.reasons.get(i, "") for i in rows.tolist()], pa.string()),
-            "warnings": pa.array(
-                [batch.warnings.get(i, []) for i in rows.tolist()], pa.list_(pa.string())
-            ),
-        }
-        columns |= {
-            name: pa.array(np.ascontiguousarray(batch.figures[:, f]), pa.float64())
-            for f, name in enumerate(SUMMARY)
-        }
-        about = {
-            "format": "kvsim-part",
-            "schema_version": str(SCHEMA_VERSION),
-            "kvsim_version": _native.__version__,
-            "base": runs.scenario_json,
-            "datasets": json.dumps(runs.hashes, sort_keys=True),
-        }
-        return pa.table(columns, metadata=about)
 
 
 # ---- files
@@ -418,7 +325,7 @@ def _read(file: Path) -> pa.Table:
         table = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{file}: not readable as Parquet ({error})") from None
-    about = _about(table)
+    about = about_of(table)
     if about.get("format") != "kvsim-part":
         raise StoreError(f"{file}: not written by kvsim")
     _check_schema(file, int(about["schema_version"]))
@@ -438,109 +345,13 @@ def _check_schema(file: Path, version: Any) -> None:
         )
 
 
-# ---- rows
-
-
-def _about(table: pa.Table) -> dict[str, str]:
-    return {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-
-
-def _explicit(table: pa.Table) -> pa.Table:
-    """Return a part's rows with what holds for all of them as columns too."""
-    import pyarrow as pa
-
-    about = _about(table)
-    out = table.replace_schema_metadata(None)
-    for name in ("kvsim_version", "datasets", "base"):
-        column = pa.array([about[name]] * len(table), pa.string())
-        out = out.add_column(2, name, column)
-    return out
-
-
-def _merged(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return rows sorted by key, each key once."""
-    import pyarrow as pa
-
-    listed = list(tables)
-    if not listed:
-        empty: pa.Table = pa.table({"key": pa.array([], pa.binary(32))})
-        return empty
-    table: pa.Table = pa.concat_tables(listed).sort_by("key")
-    keys = table.column("key").to_pylist()
-    first = [i for i, key in enumerate(keys) if i == 0 or keys[i - 1] != key]
-    if len(first) < len(keys):
-        twins = np.setdiff1d(np.arange(len(keys)), first)
-        for name in (*_TEXTS, *SUMMARY):
-            column = table.column(name)
-            text = name in _TEXTS
-            values = np.asarray(column.to_pylist()) if text else column.to_numpy()
-            if not np.array_equal(values[twins], values[twins - 1], equal_nan=not text):
-                raise StoreError(f"two rows of one key have different {name}; allowed: equal rows")
-    out: pa.Table = table.take(pa.array(first))
-    return out
-
-
-def _found(table: pa.Table, rows_of: Mapping[bytes, list[int]]) -> Batch | None:
-    """Return the rows of a part that a sweep asks for, numbered as its runs."""
-    keys = table.column("key").to_pylist()
-    pairs = [(i, row) for i, key in enumerate(keys) for row in rows_of.get(key, ())]
-    if not pairs:
-        return None
-    at = np.array([i for i, _ in pairs])
-    names = (_native.status_names(), _native.calibration_names())
-    status, calibration = (
-        np.array([known.index(text) for text in table.column(name).to_pylist()], np.uint8)[at]
-        for name, known in zip(_TEXTS, names, strict=True)
-    )
-    reason = table.column("reason").to_pylist()
-    warnings = table.column("warnings").to_pylist()
-    figures = np.stack([table.column(name).to_numpy()[at] for name in SUMMARY], axis=1)
-    return Batch(
-        np.array([row for _, row in pairs], dtype=np.int64),
-        status,
-        calibration,
-        figures,
-        {row: reason[i] for i, row in pairs if reason[i]},
-        {row: warnings[i] for i, row in pairs if warnings[i]},
-    )
-
-
-def _lasting(batch: Batch) -> Batch:
-    """Return the runs without those that only this machine's memory does not suffice for."""
-    refused = [i for i, text in batch.reasons.items() if _OF_THIS_MACHINE in text]
-    if not refused:
-        return batch
-    keep = ~np.isin(batch.index, refused)
-    return Batch(
-        batch.index[keep],
-        batch.status[keep],
-        batch.calibration[keep],
-        batch.figures[keep],
-        {i: text for i, text in batch.reasons.items() if i not in refused},
-        batch.warnings,
-        batch.seconds,
-    )
-
-
-def _joined(batches: list[Batch]) -> Batch:
-    """Return several batches as one, each run once."""
-    index = np.concatenate([b.index for b in batches])
-    _, first = np.unique(index, return_index=True)
-    return Batch(
-        index[first],
-        np.concatenate([b.status for b in batches])[first],
-        np.concatenate([b.calibration for b in batches])[first],
-        np.concatenate([b.figures for b in batches])[first],
-        {i: text for b in batches for i, text in b.reasons.items()},
-        {i: texts for b in batches for i, texts in b.warnings.items()},
-    )
-
-
-def _canonical(base: str, point: Mapping[str, Any]) -> bytes:
-    """Return the canonical scenario of a point, as `Runs.keys` has it."""
+def _keys(base: str, listed: list[dict[str, Any]], hashes: dict[str, str]) -> list[bytes]:
+    """Return the keys of a base's points."""
     from kvsim.design import points
 
-    return Runs(base, points([point])).native.canonical(0, 1)[0]
+    runs = Runs(base, points(listed))
+    runs.note_keys(hashes)
+    return as_bytes(runs.keys(np.arange(len(runs))))
 
 
 def as_store(store: Any) -> Store | None:

@@ -20,7 +20,8 @@ from kvsim._memory import check_memory
 from kvsim._progress import Progress, Watch, watching
 from kvsim._replicate import BatchMeans, Plan, Replications, base_seed, plan
 from kvsim._runs import Batch, Runs, Table
-from kvsim._store import Store, Writer, as_store
+from kvsim._store import Store, as_store
+from kvsim._store_writer import Writer
 from kvsim._sweep_cache import SweepCache
 from kvsim._sweep_result import SweepResult
 from kvsim._sweep_row import SweepRow

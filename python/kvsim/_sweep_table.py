@@ -153,6 +153,12 @@ class SweepTable:
             rows = [row_of[point] for point in points if point in row_of]
             if rows:
                 found[text] = rows
+        short = {} if self._uncertainty is None else self._uncertainty.too_short
+        for point in sorted(short.keys() & row_of):
+            text = (
+                f"the run is too short for an interval by batch means of {', '.join(short[point])}"
+            )
+            found.setdefault(text, []).append(row_of[point])
         return found
 
     @cached_property
@@ -253,7 +259,11 @@ class SweepTable:
             If there is no such figure.
         """
         half = self.half_width(name)
-        return self[name] - half, self[name] + half
+        known = self._uncertainty
+        middle = self[name]
+        if known is not None and known.shift is not None:
+            middle = middle + known.shift[SUMMARY.index(name), self._rows]
+        return middle - half, middle + half
 
     def of_runs(self, figure: Callable[[Self], Array]) -> tuple[Array, Array]:
         """Return mean and half width, a value a row, of a figure that follows from a table's rows.

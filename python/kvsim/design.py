@@ -36,6 +36,7 @@ from kvsim._design_axes import (
     identity,
     only_if,
 )
+from kvsim._encode import encode
 from kvsim._schema import check_path
 from kvsim.errors import ConfigError
 
@@ -77,6 +78,7 @@ class Design:
         self.values = dict(values)
         self._codes = dict(codes)
         self._size = size
+        self._part_texts: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -113,6 +115,29 @@ class Design:
                 if code >= 0:
                     point[path] = values[code]
         return out
+
+    def texts(self, rows: Codes) -> list[str]:
+        """Return what some points set, each as JSON text."""
+        columns: list[list[str | None]] = []
+        for path, codes in self._codes.items():
+            parts = [*self._parts(path), None]
+            columns.append([parts[code] for code in codes[rows].tolist()])
+        if not columns:
+            return ["{}"] * len(rows)
+        everywhere = all(codes[rows].min(initial=0) >= 0 for codes in self._codes.values())
+        points = zip(*columns, strict=True)
+        if everywhere:
+            return [f"{{{','.join(point)}}}" for point in points]
+        return [f"{{{','.join(filter(None, point))}}}" for point in points]
+
+    def _parts(self, path: str) -> list[str]:
+        """Return each value of a path as a member of a JSON object."""
+        if path not in self._part_texts:
+            name = encode(path, {}, "axes")
+            self._part_texts[path] = [
+                f"{name}:{encode(value, {}, 'axes')}" for value in self.values[path]
+            ]
+        return self._part_texts[path]
 
     def take(self, rows: Codes) -> Design:
         """Return some of the points, in this order."""

@@ -7,6 +7,7 @@ own. Student's t is scipy's.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,13 @@ __all__ = ["Comparison", "Interval", "batch_means", "compare", "replications"]
 
 Floats = npt.NDArray[np.float64]
 
-# Batches that batch means begin with, and the fewest that they end with.
-_MOST_BATCHES = 32
-_LEAST_BATCHES = 8
-# Values above (or below) the quantile that a batch must have for its quantile to mean something.
-_LEAST_IN_TAIL = 10
-# One-sided 10 % point of the normal distribution: batches more alike than that are dependent.
-_DEPENDENT = 1.2816
+# Numbers of batches, the most first: more make narrower intervals, if each is long enough.
+_BATCHES = (32, 16, 8)
+# Excursions into the tail that a batch must have, in the mean, of a percentile's own tail and of
+# the tenth above P90 that says as much about means; measured (docs/sweeps.md).
+_EXCURSIONS = 2.5
+_EXCURSIONS_FOR_MEAN = 6
+_TAIL_FOR_MEAN = 0.9
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,17 @@ def batch_means(
 ) -> Interval:
     """Return the interval of a mean or a percentile of one long, correlated series.
 
-    The series is cut into equal batches, and their means (or percentiles) are taken as independent
-    values. It begins with 32 batches and halves them down to 8 while von Neumann's ratio says (at
-    10 %, one-sided) that neighbours are alike; if they still are, or a batch has fewer than ten
-    values beyond the percentile, there is no interval: the run is too short for one. Sources: Law,
-    "Simulation Modeling and Analysis", section 9.5; von Neumann (1941), Ann. Math. Statist. 12.
+    The series is cut into 32, 16 or 8 equal batches. For a mean their means are taken as
+    independent values. For a percentile it is the shares of values beyond the estimate: their
+    spread says how far off the estimate's rank may be, and the values of the series at the ranks
+    there are the bounds, which need not be at equal distance. (A batch's own percentile is biased,
+    as it has few values beyond it, and all together far too much alike.)
+
+    What makes a series long enough is how often it went into its tail: visits beyond the estimate
+    (for a mean, beyond P90), with a visit to the other half or so of the values in between, at
+    least 20 (48), or there is no interval. So many values in a single excursion count as one.
+    Sources: Law, "Simulation Modeling and Analysis", section 9.5; Seila (1982), Management Science
+    28, for percentiles as shares.
 
     Parameters
     ----------
@@ -147,6 +154,11 @@ def batch_means(
     confidence : float
         Between 0 and 1.
 
+    Returns
+    -------
+    Interval
+        With NaN for bounds, and no samples, if the series is too short.
+
     Examples
     --------
     >>> x = np.random.default_rng(1).exponential(size=20_000)
@@ -156,28 +168,25 @@ def batch_means(
     >>> bool(np.isnan(batch_means(np.cumsum(x)).low))
     True
     """
+    return batch_means_of([q], series, confidence)[0]
+
+
+def batch_means_of(
+    quantiles: Sequence[float | None], series: npt.ArrayLike, confidence: float = 0.95
+) -> list[Interval]:
+    """Return what `batch_means` does for several percentiles (None: the mean) of one series."""
     check_confidence(confidence)
     x = np.asarray(series, dtype=np.float64)
     if x.ndim != 1 or len(x) < 1:
         raise ConfigError(f"series: got shape {x.shape}; allowed: one dimension, 1 value or more")
-    if q is not None and not 0 < q < 1:
-        raise ConfigError(f"q: got {q!r}; allowed: between 0 and 1")
-    estimate = float(x.mean() if q is None else np.partition(x, _rank(q, len(x)))[_rank(q, len(x))])
-    batches = _MOST_BATCHES
-    while batches >= _LEAST_BATCHES:
-        size = len(x) // batches
-        enough = size >= 1 and (q is None or size * min(q, 1 - q) >= _LEAST_IN_TAIL)
-        if enough:
-            # The first values are left out rather than the last: less of the warm-up.
-            values = _of_batches(x[len(x) - size * batches :].reshape(batches, size), q)
-            if not _dependent(values):
-                spread = float(values.std(ddof=1)) / math.sqrt(batches)
-                half = t_quantile(confidence, batches - 1) * spread
-                return Interval(
-                    estimate, estimate - half, estimate + half, confidence, "batch means", batches
-                )
-        batches //= 2
-    return Interval(estimate, math.nan, math.nan, confidence, "batch means", 0)
+    for q in quantiles:
+        if q is not None and not 0 < q < 1:
+            raise ConfigError(f"q: got {q!r}; allowed: between 0 and 1")
+    ranked = np.sort(x)
+    return [
+        _of_mean(x, ranked, confidence) if q is None else _of_quantile(x, ranked, q, confidence)
+        for q in quantiles
+    ]
 
 
 def compare(
@@ -269,18 +278,59 @@ def _rank(q: float, n: int) -> int:
     return max(math.ceil(q * n), 1) - 1
 
 
-def _of_batches(batches: Floats, q: float | None) -> Floats:
-    if q is None:
-        return np.asarray(batches.mean(axis=1))
-    rank = _rank(q, batches.shape[1])
-    return np.asarray(np.partition(batches, rank, axis=1)[:, rank])
+def _of_mean(x: Floats, ranked: Floats, confidence: float) -> Interval:
+    estimate = float(x.mean())
+    visits = _excursions(x, ranked, _TAIL_FOR_MEAN)
+    batches = _num_batches(visits, _EXCURSIONS_FOR_MEAN)
+    if ranked[0] == ranked[-1]:
+        return _batched(estimate, estimate, estimate, confidence, len(x))
+    if not batches:
+        return _batched(estimate, math.nan, math.nan, confidence, 0)
+    half = _half_width(x, batches, confidence)
+    return _batched(estimate, estimate - half, estimate + half, confidence, batches)
 
 
-def _dependent(values: Floats) -> bool:
-    """Whether neighbouring values are alike, by von Neumann's ratio."""
-    n = len(values)
-    squares = float(((values - values.mean()) ** 2).sum())
-    if squares == 0:
-        return False
-    statistic = 1 - float((np.diff(values) ** 2).sum()) / (2 * squares)
-    return statistic > _DEPENDENT * math.sqrt((n - 2) / (n * n - 1))
+def _of_quantile(x: Floats, ranked: Floats, q: float, confidence: float) -> Interval:
+    n = len(x)
+    estimate = float(ranked[_rank(q, n)])
+    if ranked[0] == ranked[-1]:
+        return _batched(estimate, estimate, estimate, confidence, n)
+    batches = _num_batches(_excursions(x, ranked, q), _EXCURSIONS)
+    if batches:
+        half = _half_width((x > estimate).astype(np.float64), batches, confidence)
+        if q - half > 0 and q + half < 1:
+            low, high = (float(ranked[_rank(p, n)]) for p in (q - half, q + half))
+            return _batched(estimate, low, high, confidence, batches)
+    # Also if not even the tail's share is known to be above 0: there is no bound on that side.
+    return _batched(estimate, math.nan, math.nan, confidence, 0)
+
+
+def _batched(estimate: float, low: float, high: float, confidence: float, n: int) -> Interval:
+    return Interval(estimate, low, high, confidence, "batch means", n)
+
+
+def _half_width(x: Floats, batches: int, confidence: float) -> float:
+    size = len(x) // batches
+    # The first values are left out rather than the last: less of the warm-up.
+    means = x[len(x) - size * batches :].reshape(batches, size).mean(axis=1)
+    return t_quantile(confidence, batches - 1) * float(means.std(ddof=1)) / math.sqrt(batches)
+
+
+def _num_batches(excursions: int, needed: float) -> int:
+    """Return the greatest number of batches that have enough excursions each, 0 if none has."""
+    return next((b for b in _BATCHES if excursions >= needed * b), 0)
+
+
+def _excursions(x: Floats, ranked: Floats, q: float) -> int:
+    """Return how often a series went beyond a percentile and came back to the other half or so.
+
+    Beyond is above for the median and higher ones, below for lower ones.
+    """
+    n = len(x)
+    if q >= 0.5:
+        outside, back = x > ranked[_rank(q, n)], x <= ranked[_rank(q / 2, n)]
+    else:
+        outside, back = x < ranked[_rank(q, n)], x >= ranked[_rank((1 + q) / 2, n)]
+    # Where it is neither it stays what it was.
+    state = outside[outside | back]
+    return int(np.count_nonzero(state[1:] & ~state[:-1])) + int(state[:1].sum())

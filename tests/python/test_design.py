@@ -1,5 +1,6 @@
 """Designs: what points they have."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,23 @@ def test_conditional_axes_multiply_only_where_they_apply() -> None:
     assert result[BLOCK].tolist() == [16, 16, 32, 32, None, None]
     assert len(result.select({BLOCK: None})) == 2
     assert result.points[-1] == {CACHE: False, BLOCK: None, SEQS: 2}
+
+
+POINTS = st.lists(
+    st.dictionaries(
+        st.sampled_from([RATE, SEQS, "workload.lengths"]),
+        st.sampled_from([1, 2.5, 1e-9, True, "\u00e9", {"kind": "fixed"}]),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(POINTS)
+def test_texts_are_what_the_points_set(points: list[dict[str, Any]]) -> None:
+    made = design.points(points)
+    rows = np.arange(len(points))[::-1]
+    assert [json.loads(text) for text in made.texts(rows)] == points[::-1]
 
 
 def test_a_field_that_is_not_set_is_the_base_s() -> None:

@@ -58,10 +58,36 @@ def test_batch_means_of_a_correlated_series_are_wider() -> None:
     mine = statistics.batch_means(ar)
     # The variance of an AR(1) mean is (1 + phi) / (1 - phi) = 99 times that of white noise.
     assert mine.half_width / naive == pytest.approx(math.sqrt(99), rel=0.5)
-    assert statistics.batch_means(ar[:100]).samples in (0, 8, 16, 32)
+    assert statistics.batch_means(ar[:100]).samples == 0
     assert math.isnan(statistics.batch_means(np.arange(1000.0)).low)
     assert math.isnan(statistics.batch_means(noise[:500], 0.99).low), "too few in the tail"
     assert statistics.batch_means(np.ones(100)).half_width == 0
+    assert statistics.batch_means(np.ones(100), 0.9).half_width == 0
+
+
+def test_many_values_in_one_excursion_are_one() -> None:
+    rng = np.random.default_rng(4)
+    series = rng.exponential(size=100_000)
+    assert statistics.batch_means(series, 0.99).samples == 32
+    # The same values, but the greatest ones stand together.
+    great = series > np.quantile(series, 0.98)
+    together = np.concatenate([series[~great][:50_000], series[great], series[~great][50_000:]])
+    assert statistics.batch_means(together, 0.99).samples == 0
+    assert statistics.batch_means(together, 0.5).samples == 32
+
+
+@pytest.mark.parametrize("q", [0.01, 0.2, 0.5, 0.9, 0.99])
+def test_percentiles_of_independent_values_have_the_intervals_of_order_statistics(q: float) -> None:
+    n, repetitions = 20_000, 200
+    rng = np.random.default_rng(6)
+    found = [statistics.batch_means(rng.normal(size=n), q) for _ in range(repetitions)]
+    truth = stats.norm.ppf(q)
+    # Of 200 intervals of 95 %, fewer than 180 would be inside with probability 2e-3.
+    assert sum(i.low <= truth <= i.high for i in found) >= 180
+    exact = stats.norm.ppf(q + 1.96 * math.sqrt(q * (1 - q) / n)) - truth
+    assert np.mean([i.high - i.estimate for i in found]) == pytest.approx(exact, rel=0.15)
+    mirrored = statistics.batch_means(-rng.normal(size=n), 1 - q)
+    assert mirrored.samples == 32
 
 
 @pytest.mark.parametrize(
@@ -232,7 +258,17 @@ def test_batch_means_in_a_sweep_are_those_of_each_result() -> None:
             interval = alone.interval(name)
             assert interval.estimate == pytest.approx(result[name][row])
             assert result.half_width(name)[row] == pytest.approx(interval.half_width, nan_ok=True)
+            bounds = [bound[row] for bound in result.interval(name)]
+            assert bounds == pytest.approx([interval.low, interval.high], nan_ok=True)
     assert np.isfinite(result.half_width("mean_ttft_ms")).sum() == 2
+
+
+def test_a_run_too_short_for_an_interval_says_so() -> None:
+    result = kvsim.sweep(BASE, {RATE: [4.0], SEQS: [0, 64]}, intervals="batch_means")
+    (text,) = [t for t in result.warnings if "too short" in t]
+    assert "p99.9_ttft_ms" in text
+    assert result.warnings[text] == [1]
+    assert np.isnan(result.half_width("p99.9_ttft_ms")).all()
 
 
 def test_intervals_of_a_result_say_what_is_missing() -> None:
@@ -259,6 +295,16 @@ def test_intervals_contain_the_truth() -> None:
     # Of 60 intervals of 95 %, fewer than 50 would be inside with probability 3e-4.
     assert inside["mean_e2el_ms"] >= 50 / 60
     assert inside["p99_e2el_ms"] >= 50 / 60
+
+
+def test_batch_means_contain_the_truth_or_give_no_interval() -> None:
+    # A run that is long enough has an interval for the P99, and one that is not has none.
+    enough = mm1.batch_coverage(0.5, repetitions=60, num_requests=40_000)
+    assert enough["none_p99_e2el_ms"] == 0
+    assert enough["p99_e2el_ms"] >= 50 / 60
+    assert enough["mean_e2el_ms"] >= 50 / 60
+    short = mm1.batch_coverage(0.9, repetitions=20, num_requests=20_000)
+    assert short["none_p99_e2el_ms"] == 1
 
 
 def test_intervals_that_are_too_narrow_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

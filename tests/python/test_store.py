@@ -1,6 +1,8 @@
 """Stores: rows are kept, found again, merged and checked; what is wrong is named and refused."""
 
+import contextlib
 import errno
+import hashlib
 import json
 import os
 import random
@@ -15,9 +17,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kvsim
-from kvsim import _runs, _store
+from kvsim import _runs, _store, _store_rows
 from kvsim.errors import ConfigError, StoreError
 
 RATE = "workload.arrivals.rate_per_s"
@@ -84,16 +88,58 @@ def test_traces_count_by_content(folder: Path) -> None:
 
 
 def test_the_key_has_version_and_schema(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = _runs.content_key(b"{}", {})
-    monkeypatch.setattr(_runs, "_VERSION", b"\nkvsim=9\nschema=1")
-    assert _runs.content_key(b"{}", {}) != before
+    def key() -> bytes:
+        runs = _runs.Runs(BASE, kvsim.design.points([{"seed": 1}]))
+        runs.note_keys()
+        return runs.keys(np.array([0])).tobytes()
+
+    before = key()
+    monkeypatch.setattr(_runs, "_VERSION", "\nkvsim=9\nschema=1")
+    assert key() != before
+
+
+@pytest.mark.parametrize("point", [{"seed": 2}, {"engine.block_size": 32}, {"workload.lengths": 3}])
+def test_the_key_is_the_hash_of_the_scenario(point: dict[str, Any]) -> None:
+    runs = _runs.Runs(BASE, kvsim.design.points([point]))
+    runs.note_keys({"mine": "0"})
+    fields = json.loads(runs.scenario_json)
+    with contextlib.suppress(kvsim.ConfigError):
+        fields = json.loads(kvsim.Scenario.from_dict(fields).replace(point).to_json())
+    if "workload.lengths" in point:  # not valid: the fields as they are
+        fields["workload"]["lengths"] = 3
+    text = b""
+    for name, value in sorted(fields.items()):
+        whole = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        part = b"#" + hashlib.sha256(whole).digest() if isinstance(value, dict) else b":" + whole
+        text += name.encode() + part + b"\n"
+    assert (
+        runs.keys(np.array([0])).tobytes()
+        == hashlib.sha256(text + _runs._VERSION.encode()).digest()
+    )
+
+
+@given(
+    st.lists(st.text(max_size=3), max_size=8), st.lists(st.lists(st.text(max_size=2)), max_size=4)
+)
+def test_rows_keep_their_texts(texts: list[str], lists: list[list[str]]) -> None:
+    assert _store_rows._texts(texts).to_pylist() == texts
+    assert _store_rows._lists(lists).to_pylist() == lists
+
+
+def test_writing_imports_no_pandas(folder: Path) -> None:
+    code = (
+        "import sys, kvsim; "
+        f"kvsim.sweep({BASE.to_json()!r}, {{'seed': [1, 2]}}, store={str(folder)!r}); "
+        "assert 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 KILLED = """
     import json, sys
     import kvsim
-    from kvsim import _store
-    _store._FLUSH_S = 0.02  # many parts, so that kills fall between and into them
+    from kvsim import _store_writer
+    _store_writer._FLUSH_S = 0.02  # many parts, so that kills fall between and into them
     base, axes, folder = json.loads(sys.argv[1])
     def progress(done, total):
         print(done, flush=True)
@@ -177,8 +223,8 @@ def test_two_sweeps_share_a_store(folder: Path) -> None:
     kvsim.Store(folder)
     code = f"""
         import kvsim
-        from kvsim import _store
-        _store._FLUSH_S = 0.01
+        from kvsim import _store_writer
+        _store_writer._FLUSH_S = 0.01
         base = kvsim.Scenario.from_json({BASE.to_json()!r})
         kvsim.sweep(base, {{"seed": range(400)}}, threads=1, store={str(folder)!r})
     """
@@ -241,7 +287,7 @@ def rewrite(folder: Path, change: Any) -> None:
     (part,) = kvsim.Store(folder).parts()
     table = change(pq.read_table(part))
     part.unlink()
-    kvsim.Store(folder)._write_table(table)
+    kvsim.Store(folder).write(table)
 
 
 def test_foreign_and_newer_parts_are_found(filled: Path, tmp_path: Path) -> None:

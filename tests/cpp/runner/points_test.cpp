@@ -1,5 +1,8 @@
 #include "runner/points.hpp"
 
+#include <map>
+#include <string>
+
 #include "check.hpp"
 #include "kvsim/core/error.hpp"
 
@@ -32,6 +35,26 @@ TEST(points, a_list_sets_what_each_point_has) {
   CHECK_EQ(at(points, 0), R"({"a":{"b":0},"c":1})");
   CHECK_EQ(at(points, 1), R"({"a":{"b":0},"c":0})");
   CHECK_EQ(at(points, 2), R"({"a":{"b":8},"c":0})");
+}
+
+TEST(points, of_one_variant_have_the_same_value_of_a_field) {
+  const auto grid = Points::grid(json::parse(R"([["a.b",[1,2]],["c",[1,2,3]],["a.d",[4,5]]])"));
+  CHECK(grid.sets("a"));
+  CHECK(!grid.sets("b"));
+  CHECK_EQ(grid.variants("a"), std::size_t{4});
+  CHECK_EQ(grid.variants("c"), std::size_t{3});
+  std::map<std::size_t, std::string> seen;
+  for (std::size_t i = 0; i < grid.size(); ++i) {
+    json::Value tree = json::parse(R"({"a":{},"c":0})");
+    grid.apply(i, tree);
+    const std::string text = json::write(json::get(tree, "a"));
+    CHECK(grid.variant("a", i) < 4);
+    CHECK_EQ(seen.try_emplace(grid.variant("a", i), text).first->second, text);
+  }
+  CHECK_EQ(seen.size(), std::size_t{4});
+  const auto list = Points::list(json::parse(R"([{"c":1},{"c":1}])"));
+  CHECK_EQ(list.variants("c"), std::size_t{2});
+  CHECK(list.variant("c", 0) != list.variant("c", 1));
 }
 
 TEST(points, wrong_shapes_are_refused) {

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check.hpp"
@@ -119,25 +123,55 @@ TEST(sweep, finished_points_are_taken_once_and_whole) {
   CHECK(sweep.take_finished().empty());
 }
 
-TEST(sweep, canonical_scenarios_do_not_depend_on_how_a_value_is_written) {
-  const Sweep short_form = sweep_of(R"([["step_time", [{"kind": "affine"}]], ["seed", [3]]])");
-  const Sweep long_form =
-      sweep_of(R"([["seed", [3]], ["step_time", [{"kind": "affine", "a_ns": 5e6}]]])");
-  CHECK_EQ(short_form.canonical(0), long_form.canonical(0));
-  CHECK_EQ(short_form.canonical(0),
-           json::write(to_json(from_json<Scenario>(short_form.scenario(0)))));
-  const Sweep invalid = sweep_of(R"([["engine.block_size", [0]]])");
-  CHECK_EQ(invalid.canonical(0), json::write(invalid.scenario(0)));
+std::vector<Digest> keys_of(Sweep& sweep) {
+  std::vector<std::int64_t> points(sweep.size());
+  std::iota(points.begin(), points.end(), 0);
+  std::vector<Digest> out(sweep.size());
+  sweep.keys(points, 2, out.data());
+  return out;
 }
 
-TEST(sweep, noted_canonical_scenarios_are_the_same) {
-  Sweep sweep = sweep_of(mixed);
-  sweep.note_canonical();
-  sweep.run(3, go_on, std::nullopt);
-  for (std::size_t i = 0; i < sweep.size(); ++i) {
-    CHECK_EQ(sweep.take_canonical(i), sweep.canonical(i));
-    CHECK_EQ(sweep.take_canonical(i), sweep.canonical(i));
+std::vector<Digest> keys_of(const char* axes, const char* version = "v") {
+  Sweep sweep = sweep_of(axes);
+  sweep.note_keys({}, version);
+  return keys_of(sweep);
+}
+
+TEST(sweep, keys_do_not_depend_on_how_a_value_is_written) {
+  const auto short_form = keys_of(R"([["step_time", [{"kind": "affine"}]], ["seed", [3]]])");
+  CHECK(short_form ==
+        keys_of(R"([["seed", [3]], ["step_time", [{"kind": "affine", "a_ns": 5e6}]]])"));
+  CHECK(short_form != keys_of(R"([["seed", [4]], ["step_time", [{"kind": "affine"}]]])"));
+  CHECK(short_form != keys_of(R"([["seed", [3]], ["step_time", [{"kind": "affine"}]]])", "w"));
+}
+
+TEST(sweep, keys_of_a_grid_are_those_of_its_points_and_all_differ) {
+  Sweep grid = sweep_of(mixed);
+  grid.note_keys({}, "v");
+  grid.run(3, go_on, std::nullopt);
+  const std::vector<Digest> noted = keys_of(grid);
+  CHECK(noted == keys_of(mixed));
+  json::Array points;
+  for (std::size_t i = 0; i < grid.size(); ++i) points.emplace_back(grid.scenario(i));
+  for (std::size_t i = 0; i < grid.size(); ++i) {
+    json::Object point;
+    for (const auto& [name, value] : points[i].if_object()->members()) point.set(name, value);
+    Sweep alone(base(), Points::list(json::Array{point}), catalog(), datasets());
+    alone.note_keys({}, "v");
+    CHECK(keys_of(alone)[0] == noted[i]);
   }
+  CHECK_EQ(std::set<Digest>(noted.begin(), noted.end()).size(), grid.size());
+}
+
+TEST(sweep, keys_have_the_content_of_traces_that_callers_named) {
+  constexpr const char* axes = R"([["workload.lengths", [{"kind": "dataset", "name": "a"}]]])";
+  const auto key = [&](std::map<std::string, std::string> contents) {
+    Sweep sweep = sweep_of(axes);
+    sweep.note_keys(std::move(contents), "v");
+    return keys_of(sweep)[0];
+  };
+  CHECK(key({{"a", "1"}}) != key({{"a", "2"}}));
+  CHECK(key({{"b", "1"}}) == key({}));
 }
 
 TEST(sweep, stops_and_goes_on_with_what_is_left) {

@@ -22,7 +22,7 @@ OWNERS = {
     "tqdm": {"sweep", "cli", "lab", "progress"},
     "pandas": {"analysis", "frontier", "pandas", "result", "sharding", "store", "sweep_result"},
     "polars": {"export", "sweep_result"},
-    "pyarrow": {"export", "sweep_result", "store"},
+    "pyarrow": {"export", "sweep_result", "store", "store_rows"},
     "scipy": {"design", "statistics"},
     "xarray": {"export", "sweep_result"},
     "dask": set(),
