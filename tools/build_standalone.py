@@ -4,8 +4,8 @@
     python tools/build_standalone.py wasm32-wasi build/wasm           # .../kvsim.wasm
     python tools/build_standalone.py aarch64-linux-musl build/aarch64 # .../kvsim-standalone
 
-With --werror=ON warnings are errors. The first build for another platform also compiles its C++
-library, which takes about a minute.
+With --werror=ON warnings are errors; with --verbose each file is named as it is compiled. The first
+build for another platform also compiles its C++ library, which takes about a minute.
 """
 
 import os
@@ -34,7 +34,7 @@ def toolchain(target: str) -> list[str]:
     ]
 
 
-def build(target: str, folder: Path, werror: str = "OFF") -> Path:
+def build(target: str, folder: Path, werror: str = "OFF", *, verbose: bool = False) -> Path:
     """Configure and build for `target` in `folder`; return the path of the program."""
     # CMake and Ninja beside this Python; CMake 3.31 is the first that knows WASI.
     programs = Path(sys.executable).parent
@@ -55,8 +55,7 @@ def build(target: str, folder: Path, werror: str = "OFF") -> Path:
         str(folder),
         "--parallel",
         jobs,
-        "--",
-        "--quiet",
+        *([] if verbose else ["--", "--quiet"]),
     ]
     subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(compile_, check=True, stdout=sys.stderr)
@@ -66,11 +65,11 @@ def build(target: str, folder: Path, werror: str = "OFF") -> Path:
 def main(arguments: list[str]) -> int:
     """Build for the target named on the command line; return the exit code."""
     werror = "ON" if "--werror=ON" in arguments else "OFF"
-    plain = [a for a in arguments if not a.startswith("--werror=")]
+    plain = [a for a in arguments if not a.startswith("--")]
     if len(plain) != 2 or plain[0] not in PROGRAMS:
         sys.exit(__doc__)
     try:
-        program = build(plain[0], Path(plain[1]), werror)
+        program = build(plain[0], Path(plain[1]), werror, verbose="--verbose" in arguments)
     except subprocess.CalledProcessError as error:
         return int(error.returncode)
     print(f"{program}: {program.stat().st_size / 1024:.0f} KiB")
