@@ -8,7 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include "kvsim/scenario/field_schema.hpp"
 #include "kvsim/version.hpp"
 #include "session.hpp"
 #include "theory_json.hpp"
@@ -73,11 +72,6 @@ KVSIM_EXPORT(kvsim_canonical) void kvsim_canonical(const char* json, std::size_t
 // The value of a closed form or of the knee of a curve (theory_json.hpp), to the same place.
 KVSIM_EXPORT(kvsim_theory) void kvsim_theory(const char* json, std::size_t size) {
   output() = kvsim::theory_json({json, size});
-}
-
-// The description of every field of a scenario (field_schema.hpp), to the same place.
-KVSIM_EXPORT(kvsim_schema) void kvsim_schema() {
-  output() = kvsim::json::write(kvsim::schema_json<kvsim::Scenario>());
 }
 
 // The compiled-in version, to the same place.

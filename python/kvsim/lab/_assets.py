@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kvsim import __version__, _native
 from kvsim.datasets import Trace, load
 from kvsim.errors import KvsimError
 
@@ -58,6 +60,10 @@ def plotly_js() -> Path:
     return found
 
 
+def _described(schema: str) -> bytes:
+    return json.dumps({"version": __version__, "schema": json.loads(schema)}).encode()
+
+
 def _packaged(name: str) -> bytes:
     return dataset_bytes(load(name))
 
@@ -76,5 +82,7 @@ def assets(wasm: Path) -> Mapping[str, Callable[[], bytes]]:
         found[f"data/{name}.json"] = (_DATA / "step_time" / f"{name}.json").read_bytes
     for name in DATASETS:
         found[f"data/datasets/{name}.bin"] = partial(_packaged, name)
+    # Only descriptions in words: the engine in the page has the fields themselves.
+    found["data/schema.json"] = partial(_described, _native.schema_json())
     found["vendor/plotly.min.js"] = plotly_js().read_bytes
     return found

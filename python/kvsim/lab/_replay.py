@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvsim import __version__, _waterfall
-from kvsim._capacity import backlog_throughput
+from kvsim import __version__
 from kvsim._simulate import simulate
 from kvsim.errors import ConfigError, InfeasibleError, LivelockError
 from kvsim.result import Result
 
-FORMAT = "kvsim-lab-ledger"
-SCHEMA = 1
+# As `site/ledger.js` writes them.
+SCHEMA = "kvsim.ledger"
+SCHEMA_VERSION = 1
 _KEYS = {
-    "scenario": Mapping, "seed": int, "version": str, "engine_run_id": str, "numbers": Mapping,
+    "scenario": Mapping, "seed": int, "version": str, "engine_run_id": str, "status": str,
+    "numbers": Mapping,
 }  # fmt: skip
-_WHICH = {"mean": None, "p50": 50.0, "p99": 99.0}
 
 
 class LedgerError(ConfigError):
@@ -106,7 +106,7 @@ def replay(ledger: str | os.PathLike[str] | Mapping[str, Any]) -> Replay:
 
     Examples
     --------
-    >>> replay({"format": "kvsim-lab-ledger", "schema": 1, "entries": []}).ok
+    >>> replay({"schema": "kvsim.ledger", "schema_version": 1, "entries": []}).ok
     True
     """
     document = ledger if isinstance(ledger, Mapping) else _read(Path(ledger))
@@ -114,7 +114,7 @@ def replay(ledger: str | os.PathLike[str] | Mapping[str, Any]) -> Replay:
     entries = list(_entries(document))
     for index, entry in enumerate(entries):
         figures = _Figures(entry["scenario"])
-        for key, recorded in entry["numbers"].items():
+        for key, recorded in {"status": entry["status"], **entry["numbers"]}.items():
             try:
                 value = figures[key]
             except KeyError:
@@ -148,10 +148,12 @@ def _read(path: Path) -> Any:
 
 
 def _entries(document: Any) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise LedgerError(f"ledger: has no format {FORMAT!r}: not a ledger of this lab")
-    if document.get("schema") != SCHEMA:
-        raise LedgerError(f"schema: got {document.get('schema')!r}; allowed: {SCHEMA}")
+    if not isinstance(document, Mapping) or document.get("schema") != SCHEMA:
+        raise LedgerError(f"ledger: has no schema {SCHEMA!r}: not a ledger of this lab")
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise LedgerError(
+            f"schema_version: got {document.get('schema_version')!r}; allowed: {SCHEMA_VERSION}"
+        )
     entries = document.get("entries")
     if not isinstance(entries, list):
         raise LedgerError("entries: missing or no list")
@@ -179,7 +181,7 @@ def _check_identity(index: int, entry: Mapping[str, Any]) -> None:
 
 
 class _Figures:
-    """What a page shows of a run, by dotted key."""
+    """Status and summary of a run, by name."""
 
     def __init__(self, scenario: Mapping[str, Any]) -> None:
         self._result: Result | None = None
@@ -197,29 +199,7 @@ class _Figures:
     def __getitem__(self, key: str) -> Any:
         if key == "status":
             return self._status
-        result = self._result
-        if result is None:
-            return None
-        if key == "backlog_throughput":
-            return backlog_throughput(result)
-        group, _, name = key.partition(".")
-        if group == "summary":
-            return result.summary[name]
-        if group == "totals":
-            return result.totals[name]
-        if group == "kv_budget":
-            return vars(result.kv_budget)[name]
-        if group == "waterfalls":
-            metric, which, part = name.replace("parts_ms.", "").split(".")
-            percentile = _WHICH[which]
-            return _waterfall_of(result, metric, percentile).parts_ms[part]
-        return result.summary[key]
-
-
-def _waterfall_of(result: Result, metric: str, percentile: float | None) -> _waterfall.Waterfall:
-    if percentile is None:
-        return _waterfall.of_band(result, metric, 0, 100)
-    return _waterfall.of_percentile(result, metric, percentile)
+        return None if self._result is None else self._result.summary[key]
 
 
 def _same(recorded: Any, value: Any) -> bool:

@@ -115,7 +115,7 @@ function answer(request) {
   const bytes = new TextEncoder().encode(request.text ?? "");
   switch (request.op) {
     case "version":
-      return { version: ask("kvsim_version"), schema: ask("kvsim_schema") };
+      return ask("kvsim_version");
     case "run": {
       const run = JSON.parse(ask("kvsim_run", bytes));
       run.columns = copied(run.columns);

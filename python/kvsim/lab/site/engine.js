@@ -57,8 +57,9 @@ export async function createEngine({ workers, wasmUrl } = {}) {
     throw new Error("This browser has no Web Workers, in which the simulator runs.");
   }
   const size = Math.max(1, workers ?? navigator.hardwareConcurrency ?? 2);
-  const [module, source, models, gpus, ...tables] = await Promise.all([
+  const [module, described, source, models, gpus, ...tables] = await Promise.all([
     compiled(wasmUrl),
+    assetText("data/schema.json").then(JSON.parse),
     assetText("engine-worker.js"),
     ...["models", "gpus", "h100-sxm", "h200"].map((name) => asset(`data/${name}.json`)),
   ]);
@@ -68,8 +69,12 @@ export async function createEngine({ workers, wasmUrl } = {}) {
     ...tables.map((table) => ({ call: "kvsim_add_step_tables", texts: [table] })),
   ];
   const pool = new Pool(size, source, { module, inputs });
-  const { value } = await pool.ask({ op: "version" });
-  return new Engine(pool, value.version, fieldTable(value.schema));
+  const { value: version } = await pool.ask({ op: "version" });
+  if (version !== described.version) {
+    pool.close();
+    throw new Error(`kvsim.wasm is of version ${version}, this page of ${described.version}.`);
+  }
+  return new Engine(pool, version, fieldTable(described.schema));
 }
 
 /** @param {string | Uint8Array | undefined} wasm */
@@ -292,8 +297,10 @@ function backlogged(whole) {
 /** Loads from 2 % to 108 % of capacity, twice as dense in the upper half. @param {number} count */
 function shares(count) {
   return Array.from({ length: count }, (_, i) => {
-    const at = i / (count - 1);
-    return at < 0.4 ? 0.02 + (at / 0.4) * 0.66 : 0.68 + ((at - 0.4) / 0.6) * 0.4;
+    if (i === count - 1) return 1.08;
+    const at = i * (1 / (count - 1)); // the same steps as numpy's, to the bit
+    if (at < 0.4) return ((0.68 - 0.02) / 0.4) * at + 0.02;
+    return ((1.08 - 0.68) / (1 - 0.4)) * (at - 0.4) + 0.68;
   });
 }
 

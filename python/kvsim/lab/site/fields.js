@@ -16,11 +16,10 @@ const TYPES = /** @type {Record<string, string>} */ ({
 
 /**
  * Every dotted path that a scenario can have.
- * @param {string} schemaText
+ * @param {any} schema
  * @returns {Readonly<Record<string, Field>>}
  */
-export function fieldTable(schemaText) {
-  const schema = JSON.parse(schemaText);
+export function fieldTable(schema) {
   const structs = new Map(schema.structs.map((/** @type {any} */ s) => [s.name, s]));
   const enums = new Map(schema.enums.map((/** @type {any} */ e) => [e.name, e.values]));
   /** @type {Record<string, Field>} */
