@@ -9,8 +9,9 @@ import { h, replace } from "./dom.js";
  *   id: string, label: string, path: string, field?: string, widget: "range" | "positions" | "choice",
  *   min?: number, max?: number, step?: number,
  *   positions?: Array<{label: string, value: any}>,
- *   also?: Record<string, Record<string, any>>,
- * }} Control
+ *   also?: Record<string, Record<string, any>>, needs?: Record<string, string[]>,
+ * }} Control also: what a position sets besides; needs: positions of other knobs without which this
+ *   one has no meaning and leaves the scenario as it is
  */
 
 /** @param {any} scenario @param {string} path */
@@ -59,16 +60,11 @@ export class Controls {
   settings() {
     /** @type {Record<string, any>} */
     const out = {};
-    for (const control of this.controls) {
-      const value = this.#values.get(control.id) ?? 0;
-      if (control.widget === "range") {
-        out[control.path] = value;
-      } else {
-        const position = this.#position(control);
-        out[control.path] = position.value;
-      }
+    const active = this.controls.filter((control) => this.#applies(control));
+    for (const control of active) {
+      out[control.path] = control.widget === "range" ? this.#values.get(control.id) : this.#position(control).value;
     }
-    for (const control of this.controls) {
+    for (const control of active) {
       if (control.also) Object.assign(out, control.also[this.#position(control).label]);
     }
     return out;
@@ -79,9 +75,14 @@ export class Controls {
     return /** @type {any} */ (control.positions)[this.#values.get(control.id) ?? 0];
   }
 
+  /** Whether a knob has a meaning beside the others' positions. @param {Control} control @returns {boolean} */
+  #applies(control) {
+    return Object.entries(control.needs ?? {}).every(([id, labels]) => labels.includes(this.label(id) ?? ""));
+  }
+
   /** What each knob shows. @returns {Record<string, string>} */
   knobs() {
-    return Object.fromEntries(this.controls.map((c) => [c.label, this.text(c)]));
+    return Object.fromEntries(this.controls.filter((c) => this.#applies(c)).map((c) => [c.label, this.text(c)]));
   }
 
   /** @param {string} id */
@@ -102,7 +103,7 @@ export class Controls {
     if (this.#values.get(id) === value) return;
     this.#past.push(new Map(this.#values));
     this.#values.set(id, value);
-    this.#redraw.get(id)?.();
+    for (const redraw of this.#redraw.values()) redraw();
     this.changed();
   }
 
@@ -142,10 +143,13 @@ export class Controls {
       step: range ? control.step : 1, "aria-describedby": `${id}-doc`,
     });
     const shown = h("output", { for: id });
+    const need = this.#need(control);
     const draw = () => {
       input.value = String(this.#values.get(control.id));
       input.setAttribute("aria-valuetext", this.text(control));
       replace(shown, this.text(control));
+      input.disabled = !this.#applies(control);
+      need.hidden = !input.disabled;
     };
     input.addEventListener("input", () => this.set(control.id, Number(input.value)));
     this.#redraw.set(control.id, draw);
@@ -157,23 +161,37 @@ export class Controls {
       h("div", { class: "knob-head" }, h("label", { for: id }, control.label), shown),
       input,
       h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, ends[0]), h("span", {}, ends[1])),
-      this.#doc(control, id));
+      need, this.#doc(control, id));
+  }
+
+  /** @param {Control} control */
+  #need(control) {
+    const needs = Object.entries(control.needs ?? {}).map(([id, labels]) =>
+      `${this.controls.find((c) => c.id === id)?.label}: ${labels.join(" or ")}`);
+    return h("p", { class: "need" }, `Has no effect unless ${needs.join(", ")}.`);
   }
 
   /** @param {Control} control */
   #choice(control) {
     const id = `knob-${control.id}`;
-    const inputs = (control.positions ?? []).map((position, i) =>
+    const inputs = (control.positions ?? []).map((_, i) =>
       h("input", { type: "radio", name: id, id: `${id}-${i}`, value: i,
         onchange: () => this.set(control.id, i) }));
-    const draw = () => inputs.forEach((input, i) => (input.checked = i === this.#values.get(control.id)));
+    const need = this.#need(control);
+    const draw = () => {
+      need.hidden = this.#applies(control);
+      inputs.forEach((input, i) => {
+        input.checked = i === this.#values.get(control.id);
+        input.disabled = !need.hidden;
+      });
+    };
     this.#redraw.set(control.id, draw);
     draw();
     return h("fieldset", { class: "knob", id, "aria-describedby": `${id}-doc` },
       h("legend", {}, control.label),
       h("div", { class: "choices" }, inputs.map((input, i) =>
         h("label", { class: "chip" }, input, h("span", {}, control.positions?.[i].label)))),
-      this.#doc(control, id));
+      need, this.#doc(control, id));
   }
 
   /** The engine's own words on the field. @param {Control} control @param {string} id */

@@ -45,10 +45,9 @@ export function format(value, unit = "") {
   if (value === null || value === undefined || !Number.isFinite(value)) return "none";
   const shown = unit === "%" ? value * 100 : value;
   const size = Math.abs(shown);
-  const digits = size === 0 || Number.isInteger(shown) || size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
-  const text = shown.toLocaleString("en-US", {
-    minimumFractionDigits: 0, maximumFractionDigits: digits,
-  });
+  const text = shown.toLocaleString("en-US", size >= 1000 || Number.isInteger(shown)
+    ? { maximumFractionDigits: 0 }
+    : { maximumSignificantDigits: size >= 100 ? 4 : 3 });
   if (unit === "%") return `${text} %`;
   return unit ? `${text} ${unit}` : text;
 }

@@ -26,6 +26,8 @@ function savedLook() {
 class Lab {
   /** @type {Page | null} */
   page = null;
+  /** @type {string | undefined} */
+  lastTrack;
   look = savedLook();
 
   /** @param {any} course @param {import("./engine.js").Engine} engine @param {any[]} models */
@@ -111,6 +113,7 @@ class Lab {
   /** @param {any} part @param {any} track */
   #mark(part, track) {
     const partId = part?.id ?? this.course.parts[0].id;
+    /** @type {string} */
     const trackId = track?.id ?? this.lastTrack ?? this.course.tracks[0].id;
     this.lastTrack = trackId;
     document.documentElement.dataset.track = trackId;

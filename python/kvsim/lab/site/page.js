@@ -206,7 +206,7 @@ export class Page {
     const head = ["System", "P99 at 90 % of capacity", "no growth says", "linear says", "exponential says", "hyperbolic says"];
     return table("Each law fitted to loads up to 50 %, and what it says about 90 %", head,
       rows.map((/** @type {any} */ row) => [row.name, number(row.truth, "ms", row.run),
-        ...row.laws.map((/** @type {any} */ law) => number(law.forecast, "ms", ...row.frontier.runs.slice(0, 10)))]));
+        ...row.laws.map((/** @type {any} */ law) => number(law.forecast, "ms", ...row.frontier.runs.slice(0, -1)))]));
   }
 
   /** @param {Answer} found @param {number} predicted @param {string} given @param {number} factor */
@@ -273,7 +273,7 @@ export class Page {
   // ---- evidence, constraint check
 
   #evidence() {
-    const figures = h("div", { id: "figures", "data-results": true });
+    const figures = h("div", { id: "figures", class: "figures", "data-results": true });
     this.#listeners.push((state) => replace(figures, this.#figures(state)));
     const record = h("button", { type: "button", id: "record", onclick: () => this.#record() }, "Note this run in the ledger");
     const shown = peeks(this.lab.peeks, this.context, this.lab);
@@ -360,7 +360,7 @@ export class Page {
       replace(note, this.#saveReflection(answers, Boolean(lab.decision)));
     } }, lab.decision ? "Save reflection and decision" : "Save reflection");
     return this.#section("reflection", "Reflection", [
-      areas, lab.decision ? h("fieldset", { class: "knob" }, h("legend", {}, DECISION), h("div", { class: "choices" }, choices)) : null,
+      ...areas, lab.decision ? h("fieldset", { class: "knob" }, h("legend", {}, DECISION), h("div", { class: "choices" }, choices)) : null,
       h("div", { class: "try-bar" }, save), note]);
   }
 

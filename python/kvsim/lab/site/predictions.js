@@ -55,9 +55,14 @@ export async function figures(base, wanted, engine) {
 
 /** One figure over another. @param {any} lab @param {Engine} engine @returns {Promise<Answer>} */
 async function ratio(lab, engine) {
-  const { over, under, key, unit, also = [] } = lab.prediction.answer;
+  const { over, under, key, unit, also = [], reclaimed } = lab.prediction.answer;
   const shown = await figures(lab.base,
     [{ name: "over", set: over, key }, { name: "under", set: under, key }, ...also], engine);
+  if (reclaimed) {
+    const [now, before] = reclaimed.map((/** @type {string} */ name) => shown[name]);
+    const { kv_bytes: kv, memory_bytes: memory } = now.run.kv_budget;
+    shown.reclaimed = { value: ((now.value - before.value) * kv) / memory, unit: "%", run: now.run };
+  }
   return {
     truth: shown.over.value / shown.under.value, unit, shown,
     runs: [shown.over.run, shown.under.run, ...also.map((/** @type {any} */ a) => shown[a.name].run)],
@@ -90,7 +95,7 @@ async function extrapolate(lab, engine) {
 /** @param {Frontier} own @param {number} seed */
 function markovQueue(own, seed) {
   return {
-    workload: { arrivals: { kind: "poisson", rate_per_s: 1 }, num_requests: 40_000 },
+    workload: { arrivals: { kind: "poisson", rate_per_s: 1 }, num_requests: 200_000 },
     fleet: { server: { kind: "one_shot", s0_ms: 1000 / /** @type {number} */ (own.capacity_per_s), jitter: { kind: "exponential" } } },
     record: "summary", seed,
   };
@@ -104,7 +109,7 @@ function markovQueue(own, seed) {
 async function growthRow(name, base, metric, at, limit, engine) {
   const capacity = (await engine.frontier(base, { metric, rates: [] })).capacity_per_s;
   if (capacity === null) throw new Error(`${name}: no capacity`);
-  const loads = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, at];
+  const loads = [0.1, 0.2, 0.3, 0.4, 0.5, at];
   const frontier = await engine.frontier(base, { metric, rates: loads.map((load) => load * capacity) });
   const latencies = frontier.runs.map((run) => need(run, metric));
   const low = loads.flatMap((load, i) => (load <= limit ? [[load, latencies[i]]] : []));

@@ -32,8 +32,8 @@ export class KneeBench extends Bench {
       const { [RATE]: _, ...others } = settings;
       const key = `${where.part}/${where.track}`;
       const shape = JSON.stringify(others);
-      const base = { ...lab.base };
-      const here = engine.sweep(base, [settings], { key: `${key}/here` });
+      const { base } = lab;
+      const here = engine.sweep(base, [{ ...settings, record: "requests" }], { key: `${key}/here` });
       if (shape !== this.#drawn) {
         const whole = await engine.canonical(base);
         for (const [path, value] of Object.entries(others)) setPath(whole, path, value);
@@ -56,11 +56,12 @@ export class KneeBench extends Bench {
     if (!run || !frontier) return;
     const options = this.#options(run, frontier);
     const { theme, place, lab } = this.stage;
+    /** @type {import("../instruments/waterfall.js").WaterfallOptions} */
     const split = { metric: lab.base.fleet?.server ? "e2e" : "ttft", which: "p99" };
     if (!this.#curve) {
       const curve = h("div", { class: "stage" });
       const parts = h("div", { class: "stage" });
-      place.append(curve, parts);
+      place.append(h("div", { class: "stages" }, curve, parts));
       this.#curve = mountFrontier(curve, { data: frontier, options, theme });
       this.#split = mountWaterfall(parts, { data: run, options: split, theme });
       this.instruments = [this.#curve, this.#split];

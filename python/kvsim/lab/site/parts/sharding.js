@@ -62,8 +62,8 @@ export class ShardingBench extends Bench {
 
   async #simulate() {
     const { lab, engine, controls, where } = this.stage;
-    const settings = controls.settings();
-    const points = lab.load ? [settings, { ...settings, ...lab.load.set }] : [settings];
+    const settings = { ...controls.settings(), record: "requests" };
+    const points = lab.load ? [settings, { ...settings, ...lab.load.set, record: "summary" }] : [settings];
     const runs = await engine.sweep(lab.base, points, { key: `${where.part}/${where.track}` });
     this.keep(runs[0]);
     this.load = runs[1] ?? null;
@@ -129,6 +129,7 @@ export class ShardingBench extends Bench {
     const target = lab.tries.target;
     const which = target.key.startsWith("mean") ? "mean" : "p99";
     const sameMeasure = target.key === `${which}_ttft_ms` || target.key === `${which}_e2el_ms`;
+    /** @type {import("../instruments/waterfall.js").WaterfallOptions} */
     const options = { metric: lab.waterfall, which, limit_ms: sameMeasure ? target.max : null };
     if (!this.#split) {
       const stage = h("div", { class: "stage" });
