@@ -182,7 +182,9 @@ def play_memory(tab: Tab) -> None:
     # More users cost less and wait longer; speculation does both better.
     page.wait_for_selector(".cfo .verdict")
     press(tab, "cfo-users", "End")
-    page.wait_for_function("document.querySelector('.cfo .verdict').textContent.includes('is worse')")
+    page.wait_for_function(
+        "document.querySelector('.cfo .verdict').textContent.includes('is worse')"
+    )
     press(tab, "cfo-users", "Home", "ArrowRight")
     press(tab, "cfo-spec", "End")
     page.wait_for_selector(".cfo .verdict.kept")
@@ -229,7 +231,9 @@ def test_a_whole_session_and_its_ledger(tab: Tab, site: str, tmp_path: Path) -> 
     page.reload()
     page.wait_for_selector(f"#ledger-link:text-is('Ledger ({entries})')")
     page.set_input_files("#import", path)
-    page.wait_for_function("document.querySelector('#ledger-note').textContent.includes('all its entries')")
+    page.wait_for_function(
+        "document.querySelector('#ledger-note').textContent.includes('all its entries')"
+    )
     go(tab, site, "sharding/cloud")
     page.wait_for_selector("#reveal h4")  # still locked
     assert page.locator("table:has(caption:text-is('Your tries')) tbody tr").count() == 3
@@ -270,7 +274,9 @@ def test_a_damaged_ledger_is_set_aside_and_told(tab: Tab, site: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "track"), LABS)
-def test_every_part_of_every_track_can_be_played(tab: Tab, site: str, part: str, track: str) -> None:
+def test_every_part_of_every_track_can_be_played(
+    tab: Tab, site: str, part: str, track: str
+) -> None:
     lab = COURSE["labs"][part][track]
     go(tab, site, f"{part}/{track}")
     choices = lab["prediction"].get("choices")
@@ -313,7 +319,11 @@ def test_axe_finds_nothing_serious(started: Any, site: str, look: str) -> None:
         if answer:
             lock(tab, answer)
         found = axe.run(tab.page).response["violations"]
-        bad = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
+        bad = [
+            (v["id"], v["nodes"][0]["html"])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
         assert not bad, f"{place}: {bad}"
     tab.page.context.close()
 
@@ -330,7 +340,9 @@ def test_nothing_is_wider_than_the_screen(started: Any, site: str, width: int) -
     tab.page.context.close()
 
 
-@pytest.mark.parametrize(("missing", "said"), [("WebAssembly", "no WebAssembly"), ("Worker", "no Web Workers")])
+@pytest.mark.parametrize(
+    ("missing", "said"), [("WebAssembly", "no WebAssembly"), ("Worker", "no Web Workers")]
+)
 def test_a_browser_that_cannot_is_told_so(started: Any, site: str, missing: str, said: str) -> None:
     context = started.new_context()
     context.add_init_script(f"delete globalThis.{missing};")
@@ -352,7 +364,10 @@ def test_a_number_without_its_run_is_noticed(tab: Tab, site: str) -> None:
         ("<data class=num>7</data>", "without a run"),
         ("<data class=num data-run=0123456789abcdef-1>7</data>", "nobody made"),
     ):
-        tab.page.evaluate("(html) => document.querySelector('#figures').insertAdjacentHTML('beforeend', html)", html)
+        tab.page.evaluate(
+            "(html) => document.querySelector('#figures').insertAdjacentHTML('beforeend', html)",
+            html,
+        )
         with pytest.raises(AssertionError, match=said):
             tab.check_numbers()
         tab.page.evaluate("document.querySelector('#figures').lastElementChild.remove()")
