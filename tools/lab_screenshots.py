@@ -31,6 +31,7 @@ KEYS = {
 
 @contextmanager
 def part(started: Any, url: str, name: str, size: str, look: str) -> Iterator[Any]:
+    """Open a part, lock a prediction and set the knobs."""
     width, height = SIZES[size]
     tab = open_tab(started, viewport={"width": width, "height": height}, color_scheme=look)
     page = tab.page
@@ -58,6 +59,7 @@ def part(started: Any, url: str, name: str, size: str, look: str) -> Iterator[An
 
 
 def main() -> None:
+    """Draw what is asked for."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--every", action="store_true", help="all sizes and looks, in out/lab")
     every = options.parse_args().every

@@ -2,14 +2,15 @@
 
     python tools/write_lab_notes.py          (make lab-notes)
 
-Every lab of the course's data file is run here in Python, by the same engine that runs in the page,
-with the seeds 0 to 19; means with 95 % intervals (Student's t) take the place of what stands between
-the two marks in the page.
+Every lab of the course's data file is run here in Python, by the same engine that runs in the
+page, with the seeds 0 to 19; means with 95 % intervals (Student's t) take the place of what stands
+between the two marks in the page.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ Patch = Mapping[str, Any]
 
 
 def scenario(base: Mapping[str, Any], patch: Patch, seed: int) -> kvsim.Scenario:
-    # One dotted path after the other, as the page sets them.
+    """Return a scenario with fields set one after the other, as the page sets them."""
     given = kvsim.Scenario.from_dict({**base, "seed": seed}).to_dict()
     for path, value in patch.items():
         *parts, last = path.split(".")
@@ -44,6 +45,7 @@ def scenario(base: Mapping[str, Any], patch: Patch, seed: int) -> kvsim.Scenario
 
 
 def figure(base: Mapping[str, Any], patch: Patch, key: str, seed: int) -> float:
+    """Run a scenario; return a figure of its summary."""
     return float(kvsim.simulate(scenario(base, patch, seed)).summary[key])
 
 
@@ -57,12 +59,18 @@ def over_seeds(value: Callable[[int], float], unit: str) -> str:
     return f"{shown(mean)} ± {shown(found.high - mean)} {unit}".strip()
 
 
+def measured(base: Mapping[str, Any], patch: Patch, key: str, unit: str, scale: float = 1) -> str:
+    """Return a figure over the seeds."""
+    return over_seeds(lambda seed: scale * figure(base, patch, key, seed), unit)
+
+
 def shown(value: float) -> str:
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return text
+    """Return a number with three digits, or whole."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def knee(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the rows of part 1."""
     base, metric = lab["base"], lab["metric"]
     capacities = {}
     for seed in SEEDS:
@@ -70,28 +78,28 @@ def knee(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         backlog = scenario({**base, "record": "requests"}, backlog_patch(whole.to_dict()), seed)
         capacities[seed] = float(backlog_throughput(kvsim.simulate(backlog)) or np.nan)
     yield "capacity", over_seeds(lambda seed: capacities[seed], "/s")
+
+    def at_load(load: float, seed: int) -> float:
+        return figure(base, {RATE: load * capacities[seed]}, metric, seed)
+
     for load in LOADS:
-        yield (
-            f"{lab['metric_label']} at {100 * load:.0f} % of it",
-            over_seeds(lambda s, x=load: figure(base, {RATE: x * capacities[s]}, metric, s), "ms"),
-        )
+        label = f"{lab['metric_label']} at {100 * load:.0f} % of it"
+        yield label, over_seeds(partial(at_load, load), "ms")
     if any(limit["key"] == "mean_power_mw" for limit in lab["limits"]):
         window = next(c for c in lab["controls"]["primary"] if c["id"] == "window")
         for position in window["positions"]:
             patch = {window["path"]: position["value"]}
-            p99 = over_seeds(lambda s, p=patch: figure(base, p, metric, s), "ms")
-            power = over_seeds(lambda s, p=patch: figure(base, p, "mean_power_mw", s), "mW")
+            p99 = measured(base, patch, metric, "ms")
+            power = measured(base, patch, "mean_power_mw", "mW")
             yield f"window {position['label']}: P99, power", f"{p99}, {power}"
 
 
 def answer(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a prediction is compared with."""
     asked, base = lab["prediction"]["answer"], lab["base"]
     key = asked["key"]
     if asked["method"] == "value":
-        yield (
-            "the question's figure",
-            over_seeds(lambda s: figure(base, asked["set"], key, s), asked["unit"]),
-        )
+        yield "the question's figure", measured(base, asked["set"], key, asked["unit"])
         return
 
     def ratio(seed: int) -> float:
@@ -101,10 +109,7 @@ def answer(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for more in asked.get("also", []):
         in_percent = more["key"].endswith("_slots")
         scale, unit = (100, "%") if in_percent else (1, "users")
-        yield (
-            NAMES[more["name"]],
-            over_seeds(lambda s, m=more, f=scale: f * figure(base, m["set"], m["key"], s), unit),
-        )
+        yield NAMES[more["name"]], measured(base, more["set"], more["key"], unit, scale)
 
 
 NAMES = {
@@ -115,13 +120,15 @@ NAMES = {
 
 
 def tries(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what explains the ten tries of part 2."""
     for run in lab["tries"]["why"]["runs"]:
         unit = "ms" if run["key"].endswith("_ms") else "%"
         what = f"{run['name']}: {run['key']}"
-        yield what, over_seeds(lambda s, r=run: figure(lab["base"], r["set"], r["key"], s), unit)
+        yield what, measured(lab["base"], run["set"], run["key"], unit)
 
 
 def challenge(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what speculation and more users do to cost and tail."""
     cfo, base = lab["cfo"], lab["base"]
     today = cfo["base"]
     users = today["workload.arrivals.concurrency"]
@@ -145,9 +152,11 @@ def challenge(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def table() -> str:
+    """Return the findings of all labs."""
     course = json.loads(COURSE.read_text())
     lines = [
-        f"Means over the seeds 0 to {SEEDS[-1]} with 95 % intervals; without one, nothing in the run is random.",
+        f"Means over the seeds 0 to {SEEDS[-1]} with 95 % intervals; without one, nothing in the "
+        "run is random.",
         "",
         "| part | track | what | simulated |",
         "|---|---|---|---|",
@@ -165,6 +174,7 @@ def table() -> str:
 
 
 def main() -> None:
+    """Write the page."""
     begin, end = (re.escape(mark) for mark in MARKS)
     text = PAGE.read_text()
     whole = re.compile(f"{begin}.*{end}", re.DOTALL)

@@ -22,9 +22,8 @@ SHOWN = """() => {
   const numbers = [...document.querySelectorAll("[data-run]")].map((e) => e.dataset.run);
   const bare = [...document.querySelectorAll(".num:not([data-run]), [data-run='']")];
   for (const cell of document.querySelectorAll("[data-results] td, .instrument td")) {
-    if (/^[-−]?[0-9.,]/.test(cell.textContent) && !cell.dataset.run && !cell.querySelector("[data-run]")) {
-      bare.push(cell);
-    }
+    const number = /^[^a-z0-9]?[0-9.,]/i.test(cell.textContent);
+    if (number && !cell.dataset.run && !cell.querySelector("[data-run]")) bare.push(cell);
   }
   return { ids: numbers.flatMap((ids) => ids.split(" ")), bare: bare.map((e) => e.outerHTML) };
 }"""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from browser import chromium, launched, watched
+from browser import browser, chromium, open_tab
 from kvsim.lab import Server
 
 EMPTY = b"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>empty</title>
@@ -13,24 +13,25 @@ EMPTY = b"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>em
 <body></body></html>"""
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Server]:
-    chromium()  # skips before the engine is built
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Any]:
+    if chromium() is None:
+        pytest.skip("no Chromium is found (Debian: apt-get install chromium)")
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def site(chrome: Any) -> Iterator[Server]:
+    del chrome  # without one, no engine need be built
     with Server(0, more={"empty.html": lambda: EMPTY}) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as found:
-        yield found
-
-
 @pytest.fixture
-def page(site: Server, browser: Any) -> Iterator[Any]:
-    opened = browser.new_page(viewport={"width": 900, "height": 700})
-    errors = watched(opened)
-    opened.goto(site.url + "empty.html")
-    yield opened
-    opened.close()
-    assert errors == []
+def page(chrome: Any, site: Server) -> Iterator[Any]:
+    tab = open_tab(chrome)
+    tab.page.goto(site.url + "empty.html")
+    yield tab.page
+    tab.page.context.close()
+    assert tab.complaints == []
