@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -228,8 +229,8 @@ def _js_text(value: Any) -> str:
 
     Examples
     --------
-    >>> _js_text({"b": 1e-07, "a": [2.0, 1e16, "x", None, True]})
-    '{"a":[2,10000000000000000,"x",null,true],"b":1e-7}'
+    >>> _js_text({"b": 1e-07, "a": [2.0, 1e16, "x", None, True], "c": 16.158372907191911})
+    '{"a":[2,10000000000000000,"x",null,true],"b":1e-7,"c":16.15837290719191}'
     """
     if isinstance(value, Mapping):
         inner = (f"{_js_text(str(k))}:{_js_text(value[k])}" for k in sorted(value))
@@ -244,7 +245,7 @@ def _js_text(value: Any) -> str:
 def _js_number(value: float) -> str:
     if value.is_integer() and abs(value) < 1e21:
         return str(int(value))
-    digits, _, exponent = repr(value).partition("e")
     if 1e-6 <= abs(value) < 1e21:
-        return f"{value:.{len(digits) + abs(int(exponent or 0))}f}".rstrip("0")
+        return format(Decimal(repr(value)), "f")
+    digits, _, exponent = repr(value).partition("e")
     return f"{digits.removesuffix('.0')}e{int(exponent):+d}".replace("e+-", "e-")
