@@ -13,9 +13,11 @@
 #include "kvsim/core/error.hpp"
 #include "kvsim/metrics/load_curve.hpp"
 #include "kvsim/scenario/json.hpp"
+#include "kvsim/theory/economics.hpp"
 #include "kvsim/theory/memory.hpp"
 #include "kvsim/theory/queueing.hpp"
 #include "kvsim/theory/sharding.hpp"
+#include "kvsim/theory/speculation.hpp"
 
 namespace kvsim {
 namespace {
@@ -90,6 +92,22 @@ json::Value knee(const json::Array& values) {
   return object;
 }
 
+// A serving life's fields one after the other, then the days.
+template <double (*F)(const theory::ServingLife&, double)>
+double of_life(double training_usd, double usd_per_query, double queries_per_day,
+               double growth_per_year, double days) {
+  return F({training_usd, usd_per_query, queries_per_day, growth_per_year}, days);
+}
+
+double break_even_days(double training_usd, double usd_per_query, double queries_per_day,
+                       double growth_per_year) {
+  return theory::break_even_days({training_usd, usd_per_query, queries_per_day, growth_per_year});
+}
+
+double tokens_per_pass(double acceptance, std::int64_t drafts) {
+  return theory::tokens_per_pass(acceptance, drafts);
+}
+
 #define KVSIM_FORM(name) {#name, &closed_form<&theory::name>}
 constexpr auto forms = std::to_array<std::pair<std::string_view, Call>>({
     {"knee", &knee},
@@ -119,6 +137,14 @@ constexpr auto forms = std::to_array<std::pair<std::string_view, Call>>({
     KVSIM_FORM(weight_gather_threshold_tokens),
     KVSIM_FORM(bubble_fraction),
     KVSIM_FORM(all_reduce_bisection_bytes),
+    {"queries_served", &closed_form<&of_life<&theory::queries_served>>},
+    {"serving_cost_usd", &closed_form<&of_life<&theory::serving_cost_usd>>},
+    {"cumulative_cost_usd", &closed_form<&of_life<&theory::cumulative_cost_usd>>},
+    {"serving_share", &closed_form<&of_life<&theory::serving_share>>},
+    {"break_even_days", &closed_form<&break_even_days>},
+    {"tokens_per_pass", &closed_form<&tokens_per_pass>},
+    KVSIM_FORM(speculation_speedup),
+    KVSIM_FORM(best_drafts),
 });
 #undef KVSIM_FORM
 

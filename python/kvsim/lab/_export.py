@@ -78,7 +78,7 @@ def single_page(files: Mapping[str, bytes], page: str = "index.html") -> str:
     text = _LINK.sub(lambda m: f"<style>\n{files[m['name']].decode()}</style>", text)
     scripts = [_normal("", m["name"]) for m in _SCRIPT.finditer(text)]
     text = _SCRIPT.sub("", text)
-    imports = {_bare(name): _data_url(_renamed(name, code)) for name, code in modules.items()}
+    imports = {_bare(name): _data_url(renamed(name, code)) for name, code in modules.items()}
     held = [
         f'<script type="application/gzip" id="asset:{html.escape(name)}">'
         f"{_packed(content)}</script>"
@@ -107,7 +107,14 @@ def _bare(name: str) -> str:
     return f"kvsim-lab/{name}"
 
 
-def _renamed(name: str, code: str) -> str:
+def renamed(name: str, code: str) -> str:
+    """Return a module's code with relative imports as names, `kvsim-lab/...`, that stand anywhere.
+
+    Examples
+    --------
+    >>> renamed("parts/a.js", 'import { x } from "../b.js";')
+    'import { x } from "kvsim-lab/b.js";'
+    """
     folder = str(PurePosixPath(name).parent)
     replace: Callable[[re.Match[str]], str] = lambda m: (  # noqa: E731
         f'{m["before"]}"{_bare(_normal(folder, m["name"]))}"'

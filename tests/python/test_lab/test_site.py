@@ -64,7 +64,7 @@ def test_a_port_that_is_none_is_refused(wasm: Path, port: int) -> None:
 
 def test_a_file_that_is_no_engine_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.wasm"
-    with pytest.raises(LabError, match="(?i)no such file"):
+    with pytest.raises(LabError, match=r"(?i)no such file"):
         Server(0, wasm=other)
     other.write_text("text")
     with pytest.raises(LabError, match="no WebAssembly module"):

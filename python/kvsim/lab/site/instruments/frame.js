@@ -33,9 +33,10 @@ const SAVED = { width: 1200, height: 675 };
  * @returns {Instrument<Data>}
  */
 export function mountFrame(element, given, picture, { keepsGhost }) {
+  /** @type {{data: Data, ghost: Data | null, options: any, theme: Theme}} */
   const state = {
     data: given.data, ghost: given.ghost ?? null, options: given.options ?? {},
-    theme: given.theme ?? /** @type {Theme} */ ("light"),
+    theme: given.theme ?? "light",
   };
   let shown = picture(state);
   const root = build(element, shown.name);

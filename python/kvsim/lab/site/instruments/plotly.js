@@ -46,7 +46,10 @@ export const PALETTES = {
 export function baseLayout(theme, title) {
   const { text, paper } = PALETTES[theme];
   return {
-    title: { text: title, x: 0, xref: "paper", font: { size: 15 }, automargin: true },
+    title: {
+      text: title, x: 0, xref: "paper", y: 1, yref: "container", yanchor: "top", pad: { t: 12 },
+      font: { size: 15 },
+    },
     font: { family: "system-ui, sans-serif", size: 13, color: text },
     paper_bgcolor: paper,
     plot_bgcolor: paper,

@@ -130,6 +130,7 @@ function change(difference) {
  */
 function layout(latency, labels, names, before, total, data, options, theme) {
   const { text, red } = PALETTES[theme];
+  /** @type {any[]} */
   const shapes = before ? outlines(names, before, text) : [];
   const annotations = [];
   if (before) {
