@@ -18,7 +18,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo lab build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot stability-rates \
-  lint tidy format fidelity standalone wasm aarch64 stubs clean
+  lint tidy format lab-notes lab-screenshots fidelity standalone wasm aarch64 stubs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -106,6 +106,12 @@ format: $(VENV)/.dev ## format Python and C++
 
 stubs: build $(VENV)/.dev ## write the generated files anew (the native module's .pyi and others)
 	$(PY) tools/check_generated.py --write
+
+lab-notes: build $(VENV)/.dev ## write the findings in docs/lab.md anew, from the course's data
+	$(PY) tools/write_lab_notes.py
+
+lab-screenshots: build $(VENV)/.dev wasm ## draw the lab's pictures in docs/images; EVERY=--every also all sizes in out/lab
+	KVSIM_BUILD=$(BUILD) $(PY) tools/lab_screenshots.py $(EVERY)
 
 fidelity: build $(VENV)/.dev ## write docs/fidelity.md and its picture anew, from packaged measurements
 	$(PY) tools/write_fidelity.py > docs/fidelity.md.new && mv docs/fidelity.md.new docs/fidelity.md

@@ -23,6 +23,7 @@ import { CONFIG, figure, loadPlotly } from "./plotly.js";
  */
 
 const SAVED = { width: 1200, height: 675 };
+const NARROW = 480;
 
 /**
  * @template Data
@@ -51,7 +52,8 @@ export function mountFrame(element, given, picture, { keepsGhost }) {
     root.dataset.theme = state.theme;
     plot.setAttribute("aria-label", shown.summary);
     fillTable(root, shown);
-    await Plotly.react(plot, shown.traces, shown.layout, CONFIG);
+    const layout = plot.clientWidth < NARROW ? narrowed(shown.layout) : shown.layout;
+    await Plotly.react(plot, shown.traces, layout, CONFIG);
     element.dispatchEvent(
       new CustomEvent("instrument-drawn", { bubbles: true, detail: { runs: shown.runs } }),
     );
@@ -87,6 +89,18 @@ export function mountFrame(element, given, picture, { keepsGhost }) {
   };
   addButtons(root, handle, shown.name);
   return handle;
+}
+
+/** The layout on a phone: smaller text, room for labels beside bars and for a legend in rows. @param {any} layout */
+function narrowed(layout) {
+  const { font, margin, legend, xaxis } = layout;
+  return {
+    ...layout,
+    font: { ...font, size: 11 },
+    margin: { ...margin, l: Math.min(margin.l, 84), r: 12 },
+    legend: legend && { ...legend, y: -0.34, font: { size: 10 } },
+    xaxis: { ...xaxis, nticks: 5, ...(xaxis.range && { range: xaxis.range.map((/** @type {number} */ x) => 1.4 * x) }) },
+  };
 }
 
 /** @param {HTMLElement} element @param {string} name */

@@ -138,7 +138,7 @@ export class ShardingBench extends Bench {
       this.instruments = [this.#split];
       await this.#split.drawn;
     } else {
-      await this.#split.update(run, { ghost: ghost && ghost.waterfalls ? ghost : null, options, theme });
+      await this.#split.update(run, { ghost: ghost?.waterfalls ? ghost : null, options, theme });
     }
     this.stage.shown({ run, before: this.before, load: this.load });
   }
