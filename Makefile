@@ -17,8 +17,8 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo lab build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot stability-rates \
-  lint tidy format lab-notes lab-screenshots fidelity standalone wasm aarch64 stubs clean
+.PHONY: help demo lab build test test-cpp test-sanitize test-py test-full bench bench-lab bench-check bench-plot \
+  stability-rates lint tidy format lab-notes lab-screenshots fidelity standalone wasm aarch64 stubs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -132,6 +132,9 @@ aarch64: $(VENV)/.cross ## build/aarch64/kvsim-standalone (static, runs under qe
 
 bench: build $(VENV)/.dev ## each figure beside its goal
 	$(PY) -m pytest -q bench --benchmark-only
+
+bench-lab: build wasm ## the lab in a browser: slider to redrawn instrument, first load, size
+	@$(PY) tools/bench_lab.py
 
 bench-check: $(VENV)/.base ## instruction counts against the committed baseline
 	$(PY) tools/bench_check.py --build $(BUILD)/bench

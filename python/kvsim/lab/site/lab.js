@@ -3,6 +3,7 @@
 import { assetText } from "./assets.js";
 import { append, h, list, replace } from "./dom.js";
 import { createEngine } from "./engine.js";
+import { loadPlotly } from "./instruments/plotly.js";
 import { Ledger } from "./ledger.js";
 import { Page } from "./page.js";
 import { showLedger } from "./report.js";
@@ -161,6 +162,8 @@ function failed(error) {
 }
 
 async function start() {
+  // Read while the engine is compiled; an instrument that needs it says if it did not come.
+  loadPlotly().catch(() => {});
   try {
     const [course, models, engine] = await Promise.all([
       assetText("course.json").then(JSON.parse), assetText("data/models.json").then(JSON.parse), createEngine(),
