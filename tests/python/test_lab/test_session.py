@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import kvsim
 from browser import Tab, open_tab
 from kvsim.lab import Server, export, replay
 
@@ -213,6 +214,11 @@ def test_a_whole_session_and_its_ledger(tab: Tab, site: Server, tmp_path: Path) 
     found = replay(path)
     assert found.difference is None
     assert found.runs >= len(set(kinds))
+
+    for entry in ledger["entries"]:
+        if entry["part"] == "memory" and entry["status"] == "ok":
+            sweep = kvsim.sweep(entry["scenario"], {"seed": [entry["seed"]]})
+            assert sweep.binding_constraints() == [entry["binding_constraint"]]
 
     entries = len(ledger["entries"])
     page.reload()

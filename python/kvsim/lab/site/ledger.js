@@ -10,7 +10,7 @@
  *   title: string, derived?: Record<string, number>, prediction?: Prediction,
  *   verdict?: string, reflection?: Array<{question: string, answer: string}>,
  * }} Entry
- * @typedef {{question: string, answer: string, value: number, truth: number, factor: number}} Prediction
+ * @typedef {{question: string, answer: string, value: number, truth: number, factor: number, unit: string}} Prediction
  * @typedef {"prediction" | "evidence" | "result" | "try" | "challenge" | "reflection" | "decision"} Kind
  * @typedef {{
  *   schema: string, schema_version: number, entries: Entry[], checks: Record<string, boolean[]>,
@@ -205,8 +205,8 @@ function check(entry, at) {
   }
   if (entry.prediction !== undefined) {
     const p = entry.prediction;
-    need(isObject(p) && typeof p.question === "string" && typeof p.answer === "string"
-      && [p.value, p.truth, p.factor].every(Number.isFinite), `${at}.prediction`, "question, answer, value, truth and factor");
+    need(isObject(p) && [p.question, p.answer, p.unit].every((text) => typeof text === "string")
+      && [p.value, p.truth, p.factor].every(Number.isFinite), `${at}.prediction`, "question, answer, value, truth, factor and unit");
   }
   if (entry.verdict !== undefined) need(typeof entry.verdict === "string", `${at}.verdict`, "a text");
   if (entry.reflection !== undefined) {

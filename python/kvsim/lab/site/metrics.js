@@ -37,13 +37,26 @@ const WORDS = /** @type {Record<string, string>} */ ({
   max_num_batched_tokens: "the token budget of a step",
   step_time: "the time of a step",
   gateway: "the batch window", dispatch: "waiting to be sent", network: "the network",
-  queue: "the queue", compute: "the service itself",
+  queue: "the queue", service: "the service itself", frontend: "the front end", host: "the host",
+  compute: "arithmetic", hbm: "memory traffic", comm: "communication", bubble: "bubbles",
+  preempted: "being preempted", redo: "redone work",
   memory: "memory: it does not fit",
 });
 
 /** @param {string} word */
 export function constraintText(word) {
   return WORDS[word] ?? word;
+}
+
+/**
+ * The largest part of a run's mean latency, null if its requests were not kept.
+ * @param {Run} run
+ * @param {"ttft" | "e2e"} latency
+ * @returns {string | null}
+ */
+export function largestPart(run, latency) {
+  const parts = Object.entries(run.waterfalls?.[latency]?.mean?.parts_ms ?? {});
+  return parts.length ? parts.reduce((most, part) => (part[1] > most[1] ? part : most))[0] : null;
 }
 
 const NO_QUEUE = 0.5;
@@ -62,7 +75,8 @@ export function bindingConstraint(run) {
   if (fleet && fleet.server?.kind === "one_shot") {
     const parts = ["gateway", "dispatch", "network", "queue", "compute"];
     const size = (/** @type {string} */ part) => s[`mean_${part}_ms`] ?? 0;
-    return parts.reduce((most, part) => (size(part) > size(most) ? part : most));
+    const largest = parts.reduce((most, part) => (size(part) > size(most) ? part : most));
+    return largest === "compute" ? "service" : largest;
   }
   const waiting = s.mean_waiting ?? 0;
   const oneMore = (s.max_kv_use ?? 0) + (s.mean_kv_use ?? 0) / (s.mean_running || 1);

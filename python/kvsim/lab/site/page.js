@@ -3,7 +3,7 @@
 
 import { Controls } from "./controls.js";
 import { append, fill, format, h, list, number, paragraphs, replace, table } from "./dom.js";
-import { bindingConstraint, constraintText, metric } from "./metrics.js";
+import { bindingConstraint, constraintText, largestPart, metric } from "./metrics.js";
 import { KneeBench } from "./parts/knee.js";
 import { MemoryBench } from "./parts/memory.js";
 import { ShardingBench } from "./parts/sharding.js";
@@ -215,7 +215,7 @@ export class Page {
     const [main, ...others] = found.runs;
     ledger.add("prediction", this.where, main, {
       title: this.lab.prediction.question, binding_constraint: bindingConstraint(main),
-      prediction: { question: this.lab.prediction.question, answer: given, value: predicted, truth: found.truth, factor },
+      prediction: { question: this.lab.prediction.question, answer: given, value: predicted, truth: found.truth, factor, unit: found.unit },
     });
     for (const run of others) {
       ledger.add("evidence", this.where, run, { title: "Compared with, for the prediction", binding_constraint: bindingConstraint(run) });
@@ -334,9 +334,13 @@ export class Page {
         typeof value === "number" ? number(value, limit.unit, run) : "no figure", ")");
     });
     const word = bindingConstraint(run);
+    const latency = this.lab.waterfall ?? (run.scenario.fleet?.server?.kind === "one_shot" ? "e2e" : "ttft");
+    const part = largestPart(run, latency);
     return [h("ul", { class: "limits" }, items),
       h("p", {}, "What binds: ", h("strong", { id: "binding", "data-run": run.id, "data-word": word }, constraintText(word)),
-        run.status === "infeasible" ? [": ", h("span", { "data-run": run.id }, run.reason)] : ".")];
+        run.status === "infeasible" ? [": ", h("span", { "data-run": run.id }, run.reason)] : "."),
+      part ? h("p", { class: "hint" }, `The largest part of the mean ${latency === "ttft" ? "TTFT" : "latency"}: `,
+        h("span", { "data-run": run.id }, constraintText(part)), ".") : null];
   }
 
   // ---- reflection, checkpoint

@@ -6,9 +6,6 @@ import { constraintText, metric } from "./metrics.js";
 /** @typedef {import("./ledger.js").Entry} Entry */
 /** @typedef {import("./page.js").Context} Context */
 
-const HEADLINES = ["p99_ttft_ms", "mean_ttft_ms", "p99_e2el_ms", "p99.9_e2el_ms", "mean_tpot_ms", "mean_running",
-  "output_throughput", "achieved_rate_per_s", "mean_power_mw"];
-
 /** @param {HTMLElement} root @param {Context} context */
 export function showLedger(root, context) {
   const { ledger } = context;
@@ -55,7 +52,7 @@ function report({ ledger, course }) {
       const entries = ledger.of(part.id, track.id);
       return entries.length
         ? h("section", {}, h("h3", {}, `${part.title}: ${track.name}`), entries.filter((e) => e.kind !== "evidence").map(card),
-          figuresTable(entries))
+          figuresTable(entries, course.labs[part.id][track.id]))
         : null;
     })));
 }
@@ -67,18 +64,19 @@ function card(entry) {
   return h("article", { class: "entry" },
     h("h4", {}, `${entry.kind[0].toUpperCase()}${entry.kind.slice(1)}`, entry.verdict ? `: ${entry.verdict}` : ""),
     h("p", {}, entry.title),
-    p ? h("p", {}, "You answered ", h("strong", {}, p.answer), "; it is ", number(p.truth, "", source), ", off by ", number(p.factor, "", source), " times.") : null,
+    p ? h("p", {}, "You answered ", h("strong", {}, p.answer), "; it is ", number(p.truth, p.unit, source), ", off by ", number(p.factor, "", source), " times.") : null,
     Object.keys(entry.knobs).length ? h("p", { class: "hint" }, Object.entries(entry.knobs).map(([k, v]) => `${k}: ${v}`).join("; ")) : null,
     entry.derived ? h("p", {}, Object.entries(entry.derived).flatMap(([k, v]) => [`${k} `, number(v, "", source), " "])) : null,
     entry.reflection?.map(({ question, answer }) => h("div", {}, h("p", { class: "hint" }, question), h("blockquote", {}, answer || "no answer"))),
     h("p", { class: "hint" }, `What binds: ${constraintText(entry.binding_constraint)}`));
 }
 
-/** @param {Entry[]} entries */
-function figuresTable(entries) {
+/** @param {Entry[]} entries @param {any} lab */
+function figuresTable(entries, lab) {
+  const headlines = new Set([lab.metric, ...lab.readouts]);
   return table("What reproduces the numbers", ["Entry", "Figures", "Run", "Seed", "Engine", "Status"], entries.map((entry) => [
     entry.kind,
-    h("span", {}, HEADLINES.filter((key) => key in entry.numbers).slice(0, 4).flatMap((key, i) => {
+    h("span", {}, [...headlines].filter((key) => key in entry.numbers).slice(0, 4).flatMap((key, i) => {
       const [label, unit] = metric(key);
       return [i ? ", " : "", `${label} `, number(entry.numbers[key], unit, /** @type {any} */ ({ id: entry.engine_run_id }))];
     })),
