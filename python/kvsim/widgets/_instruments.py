@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +92,11 @@ class _Instrument(anywidget.AnyWidget):
     def _show(self, data: dict[str, Any]) -> None:
         self.data = data
 
-    def _simulate(self, scenario: Scenario) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _simulate(self, scenario: Scenario) -> Any: ...
 
-    def _drawn(self, result: Any, run_id: str) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _drawn(self, result: Any, run_id: str) -> dict[str, Any]: ...
 
 
 class Frontier(_Instrument):

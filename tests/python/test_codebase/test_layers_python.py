@@ -45,7 +45,7 @@ ABOVE = {
 LIGHT = {
     "cli": {"numpy", "typer"},
     "plots": {"numpy", "matplotlib"},
-    "widgets": {"numpy", "anywidget"},
+    "widgets": {"numpy", "anywidget", "traitlets"},
 }
 
 
