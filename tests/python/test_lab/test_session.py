@@ -105,6 +105,13 @@ def play_knee(tab: Tab) -> None:
     lock(tab, "linear")
     assert "off by" in page.inner_text("#reveal")
     assert "1/(1 - load)" in page.inner_text("#prediction")
+    laws = page.locator("#reveal tbody tr >> nth=1").locator("data")
+    truth, flat, linear, exponential, hyperbolic = (
+        float(value or "nan")
+        for value in laws.evaluate_all("cells => cells.map((cell) => cell.value)")
+    )
+    assert flat < linear < exponential < 0.5 * truth  # of the M/M/1 queue
+    assert hyperbolic == pytest.approx(truth, rel=0.2)
     tab.check_numbers()
     before = page.input_value("#knob-rate")
     redrawn(tab, "waterfall", lambda: press(tab, "rate", "ArrowRight"))

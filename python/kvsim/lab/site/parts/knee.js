@@ -20,6 +20,8 @@ export class KneeBench extends Bench {
   /** @type {any} */
   #split = null;
   #drawn = "";
+  /** @type {any} the lab's scenario with its defaults */
+  #whole = null;
 
   async start() {
     this.changed();
@@ -32,20 +34,18 @@ export class KneeBench extends Bench {
       const { [RATE]: _, ...others } = settings;
       const key = `${where.part}/${where.track}`;
       const shape = JSON.stringify(others);
-      const { base } = lab;
-      const here = engine.sweep(base, [{ ...settings, record: "requests" }], { key: `${key}/here` });
+      this.#whole ??= await engine.canonical(lab.base);
+      const here = engine.simulate(changed(this.#whole, { ...settings, record: "requests" }), { key: `${key}/here` });
       if (shape !== this.#drawn) {
-        const whole = await engine.canonical(base);
-        for (const [path, value] of Object.entries(others)) setPath(whole, path, value);
-        const [frontier, [run]] = await Promise.all([
-          engine.frontier(whole, { key: `${key}/frontier`, metric: lab.metric, numPoints: POINTS }),
+        const [frontier, run] = await Promise.all([
+          engine.frontier(changed(this.#whole, others), { key: `${key}/frontier`, metric: lab.metric, numPoints: POINTS }),
           here,
         ]);
         this.frontier = frontier;
         this.keep(run);
         this.#drawn = shape;
       } else {
-        this.keep((await here)[0]);
+        this.keep(await here);
       }
       await this.#draw();
     });
@@ -93,4 +93,11 @@ export class KneeBench extends Bench {
     super.setTheme(theme);
     if (this.#curve) void this.#draw();
   }
+}
+
+/** A copy of a scenario with fields set. @param {any} scenario @param {Record<string, any>} settings */
+function changed(scenario, settings) {
+  const copy = structuredClone(scenario);
+  for (const [path, value] of Object.entries(settings)) setPath(copy, path, value);
+  return copy;
 }
