@@ -17,8 +17,8 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-cpp test-sanitize test-py test-full bench bench-check bench-plot stability-rates \
-  lint tidy format fidelity standalone wasm aarch64 stubs clean
+.PHONY: help demo lab build test test-cpp test-sanitize test-py test-full bench bench-lab bench-check bench-plot \
+  stability-rates lint tidy format lab-notes lab-screenshots fidelity standalone wasm aarch64 stubs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,11 @@ $(VENV)/.cross: $(VENV)/.dev
 	@$(PY) tools/requirements.py cross > $@.txt && $(PIP_INSTALL) -r $@.txt
 	@touch $@
 
+$(VENV)/.lab: $(VENV)/.base
+	@echo "installing what the lab needs"
+	@$(PY) tools/requirements.py lab cross > $@.txt && $(PIP_INSTALL) -r $@.txt
+	@touch $@
+
 # The editable install points site-packages at python/kvsim and compiles the native module once;
 # afterwards `build` recompiles what changed and copies the module, without pip.
 $(VENV)/.editable: $(VENV)/.base pyproject.toml
@@ -56,6 +61,9 @@ $(VENV)/.editable: $(VENV)/.base pyproject.toml
 build: $(VENV)/.editable ## compile the native module into the editable install
 	@$(CMAKE) --build $(BUILD)/native --parallel $(JOBS) -- --quiet
 	@$(CMAKE) --install $(BUILD)/native --prefix "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("platlib"))')" > /dev/null
+
+lab: build $(VENV)/.lab ## the lab in a browser; LAB="--export out/lab" writes it as files
+	@$(PY) -m kvsim lab $(LAB)
 
 demo: build ## answer the main question on a real trace; pictures in out/
 	@$(PY) -m kvsim demo
@@ -75,7 +83,8 @@ test-sanitize: $(VENV)/.base
 	@$(CMAKE) --build $(BUILD)/sanitize --parallel $(JOBS) --target kvsim_tests -- --quiet
 	UBSAN_OPTIONS=print_stacktrace=1 $(BUILD)/sanitize/kvsim_tests
 
-test-py: build $(VENV)/.dev
+# The lab's tests need its engine, where there is a browser to run them in.
+test-py: build $(VENV)/.dev $(if $(shell command -v chromium || command -v chromium-browser),wasm)
 	$(PY) -m pytest -q -n $(JOBS) -m "not full and not lint" --benchmark-disable
 
 test-full: build test-cpp standalone wasm aarch64 ## what takes longer: WebAssembly, aarch64, long properties
@@ -98,6 +107,12 @@ format: $(VENV)/.dev ## format Python and C++
 stubs: build $(VENV)/.dev ## write the generated files anew (the native module's .pyi and others)
 	$(PY) tools/check_generated.py --write
 
+lab-notes: build $(VENV)/.dev ## write the findings in docs/lab.md anew, from the course's data
+	$(PY) tools/write_lab_notes.py
+
+lab-screenshots: build $(VENV)/.dev wasm ## draw the lab's pictures in docs/images; EVERY=--every also all sizes in out/lab
+	KVSIM_BUILD=$(BUILD) $(PY) tools/lab_screenshots.py $(EVERY)
+
 fidelity: build $(VENV)/.dev ## write docs/fidelity.md and its picture anew, from packaged measurements
 	$(PY) tools/write_fidelity.py > docs/fidelity.md.new && mv docs/fidelity.md.new docs/fidelity.md
 	$(PY) -m kvsim sharding llama-3-70b --out docs/images > /dev/null
@@ -117,6 +132,9 @@ aarch64: $(VENV)/.cross ## build/aarch64/kvsim-standalone (static, runs under qe
 
 bench: build $(VENV)/.dev ## each figure beside its goal
 	$(PY) -m pytest -q bench --benchmark-only
+
+bench-lab: build wasm ## the lab in a browser: slider to redrawn instrument, first load, size
+	@$(PY) tools/bench_lab.py
 
 bench-check: $(VENV)/.base ## instruction counts against the committed baseline
 	$(PY) tools/bench_check.py --build $(BUILD)/bench

@@ -1,8 +1,13 @@
 // Results: columns without a copy, figures as Python values.
+#include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "bindings/bindings.hpp"
 #include "kvsim/core/error.hpp"
+#include "kvsim/metrics/load_curve.hpp"
+#include "kvsim/metrics/mean_parts.hpp"
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/result_fields.hpp"
 
@@ -91,6 +96,36 @@ Itl itl(const BoundResult& self) {
   return py::make_tuple(values, counts, self.result->itl.exact());
 }
 
+using Parts = py::typing::Tuple<py::int_, py::typing::Dict<py::str, py::float_>>;
+
+// How many requests there are between two percentiles of a latency, and the means of its parts in
+// ms; no parts if they were not kept.
+Parts mean_parts_of(const BoundResult& self, bool ttft, double low, double high) {
+  const MeanParts mean =
+      mean_parts(self.result->requests, ttft ? LatencyKind::ttft : LatencyKind::e2e, low, high);
+  py::typing::Dict<py::str, py::float_> parts;
+  for (const auto& [name, ms] : mean.parts_ms) parts[py::str(std::string(name))] = ms;
+  return py::make_tuple(mean.requests, parts);
+}
+
+std::optional<double> backlog(const BoundResult& self) {
+  const Result& r = *self.result;
+  return backlog_throughput(r.requests.finish_ns, r.requests.scheduled_ns, r.totals.max_running);
+}
+
+using Point = py::typing::Tuple<py::float_, py::float_, py::float_, py::float_>;
+
+std::optional<Point> knee(const std::vector<double>& offered, const std::vector<double>& achieved,
+                          const std::vector<double>& latency) {
+  if (offered.size() != latency.size() || achieved.size() != latency.size()) {
+    bad_field("knee", "columns of different lengths", "one value a point in each");
+  }
+  const auto found = find_knee(offered, achieved, latency);
+  if (!found) return std::nullopt;
+  return Point(
+      py::make_tuple(found->offered_per_s, found->achieved_per_s, found->latency, found->low_load));
+}
+
 }  // namespace
 
 void bind_result(py::module_& m) {
@@ -107,12 +142,16 @@ void bind_result(py::module_& m) {
       .def("kv_budget", &kv_budget)
       .def("trust", &trust)
       .def("itl", &itl)
+      .def("mean_parts", &mean_parts_of, py::arg("ttft"), py::arg("low"), py::arg("high"))
+      .def("backlog_throughput", &backlog)
       .def(
           "itl_quantile_ns",
           [](const BoundResult& r, double q) {
             return r.result->itl.quantiles_ns(std::span<const double>(&q, 1)).front();
           },
           py::arg("q"));
+  m.def("find_knee", &knee, py::arg("offered_per_s"), py::arg("achieved_per_s"), py::arg("latency"),
+        "(offered, achieved, latency, lowest load's latency) at the knee, None if there is none.");
 }
 
 }  // namespace kvsim::bindings

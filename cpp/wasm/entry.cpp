@@ -10,6 +10,7 @@
 
 #include "kvsim/version.hpp"
 #include "session.hpp"
+#include "theory_json.hpp"
 
 #define KVSIM_EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
@@ -56,6 +57,21 @@ void kvsim_add_dataset(const char* name, std::size_t name_size, const char* byte
 // until the next call.
 KVSIM_EXPORT(kvsim_simulate) void kvsim_simulate(const char* json, std::size_t size) {
   output() = session().simulate({json, size});
+}
+
+// The same, but columns stay in memory: view_json in result_json.hpp.
+KVSIM_EXPORT(kvsim_run) void kvsim_run(const char* json, std::size_t size) {
+  output() = session().run({json, size});
+}
+
+// A scenario with its defaults, to the same place.
+KVSIM_EXPORT(kvsim_canonical) void kvsim_canonical(const char* json, std::size_t size) {
+  output() = kvsim::Session::canonical({json, size});
+}
+
+// The value of a closed form or of the knee of a curve (theory_json.hpp), to the same place.
+KVSIM_EXPORT(kvsim_theory) void kvsim_theory(const char* json, std::size_t size) {
+  output() = kvsim::theory_json({json, size});
 }
 
 // The compiled-in version, to the same place.

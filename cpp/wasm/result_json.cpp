@@ -1,12 +1,15 @@
 #include "result_json.hpp"
 
 #include <concepts>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "kvsim/core/int128.hpp"
+#include "kvsim/metrics/load_curve.hpp"
+#include "kvsim/metrics/mean_parts.hpp"
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/result_fields.hpp"
 #include "kvsim/version.hpp"
@@ -48,6 +51,34 @@ struct ColumnWriter {
     object.set(name, std::move(values));
   }
 };
+
+template <class T>
+constexpr std::string_view type_name() {
+  if constexpr (std::same_as<T, double>) return "float64";
+  if constexpr (std::same_as<T, std::int64_t>) return "int64";
+  if constexpr (std::same_as<T, std::uint64_t>) return "uint64";
+  if constexpr (std::same_as<T, std::int32_t>) return "int32";
+  static_assert(sizeof(T) >= 4 || sizeof(T) == 1);
+  return "uint8";
+}
+
+struct ColumnLocator {
+  json::Object object;
+  template <class T>
+  void operator()(std::string_view name, const std::vector<T>& column) {
+    if (column.empty()) return;
+    const auto address = reinterpret_cast<std::uintptr_t>(column.data());
+    object.set(name, json::Array{type_name<T>(), static_cast<std::int64_t>(address),
+                                 static_cast<std::int64_t>(column.size())});
+  }
+};
+
+template <class Columns>
+json::Value located(const Columns& table) {
+  ColumnLocator locator;
+  for_each_column(table, locator);
+  return std::move(locator.object);
+}
 
 template <class Columns>
 json::Value columns(const Columns& table) {
@@ -92,9 +123,32 @@ json::Value trust_json(const Trust& trust) {
   return object;
 }
 
-}  // namespace
+json::Value parts_json(const RequestColumns& requests, LatencyKind latency, double low,
+                       double high) {
+  const MeanParts mean = mean_parts(requests, latency, low, high);
+  if (mean.parts_ms.empty()) return {};
+  json::Object parts;
+  for (const auto& [name, ms] : mean.parts_ms) parts.set(name, ms);
+  json::Object object;
+  object.set("requests", mean.requests);
+  object.set("parts_ms", std::move(parts));
+  return object;
+}
 
-json::Value result_json(const Result& result) {
+// A percentile stands for the requests within half a percent of it.
+json::Value waterfalls_json(const RequestColumns& requests) {
+  json::Object latencies;
+  for (const LatencyKind latency : {LatencyKind::ttft, LatencyKind::e2e}) {
+    json::Object bands;
+    bands.set("mean", parts_json(requests, latency, 0, 100));
+    bands.set("p50", parts_json(requests, latency, 49.5, 50.5));
+    bands.set("p99", parts_json(requests, latency, 98.5, 99.5));
+    latencies.set(latency == LatencyKind::ttft ? "ttft" : "e2e", std::move(bands));
+  }
+  return latencies;
+}
+
+json::Object head_json(const Result& result) {
   json::Object object;
   object.set("version", version());
   object.set("status", status_name(result.status));
@@ -116,12 +170,34 @@ json::Value result_json(const Result& result) {
   MemberWriter budget;
   for_each_member(result.kv_budget, budget);
   object.set("kv_budget", std::move(budget.object));
+  return object;
+}
 
+}  // namespace
+
+json::Value result_json(const Result& result) {
+  json::Object object = head_json(result);
   object.set("requests", columns(result.requests));
   object.set("steps", columns(result.steps));
   object.set("entries", columns(result.entries));
   object.set("heatmap", columns(result.heatmap));
   object.set("fleet_events", columns(result.fleet_events));
+  return object;
+}
+
+json::Value view_json(const Result& result) {
+  json::Object object = head_json(result);
+  object.set("waterfalls", waterfalls_json(result.requests));
+  const auto throughput = backlog_throughput(
+      result.requests.finish_ns, result.requests.scheduled_ns, result.totals.max_running);
+  object.set("backlog_throughput", throughput ? json::Value(*throughput) : json::Value());
+  json::Object tables;
+  tables.set("requests", located(result.requests));
+  tables.set("steps", located(result.steps));
+  tables.set("entries", located(result.entries));
+  tables.set("heatmap", located(result.heatmap));
+  tables.set("fleet_events", located(result.fleet_events));
+  object.set("columns", std::move(tables));
   return object;
 }
 

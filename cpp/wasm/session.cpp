@@ -113,12 +113,25 @@ void Session::add_dataset(const std::string& name, std::string_view bytes) {
   datasets_[name] = std::move(dataset);
 }
 
-std::string Session::simulate(std::string_view scenario_json) const {
+Result Session::result_of(std::string_view scenario_json) const {
   const auto scenario = from_json<Scenario>(json::parse(scenario_json, "scenario"));
   Inputs inputs;
   inputs.catalog = &catalog_;
   inputs.datasets = &datasets_;
-  return json::write(result_json(kvsim::simulate(scenario, inputs)));
+  return kvsim::simulate(scenario, inputs);
+}
+
+std::string Session::simulate(std::string_view scenario_json) const {
+  return json::write(result_json(result_of(scenario_json)));
+}
+
+std::string Session::run(std::string_view scenario_json) {
+  last_ = result_of(scenario_json);
+  return json::write(view_json(last_));
+}
+
+std::string Session::canonical(std::string_view scenario_json) {
+  return json::write(to_json(from_json<Scenario>(json::parse(scenario_json, "scenario"))));
 }
 
 }  // namespace kvsim

@@ -23,7 +23,17 @@ class Session {
   // The result of a scenario (result_json.hpp). Fails as kvsim::simulate does.
   [[nodiscard]] std::string simulate(std::string_view scenario_json) const;
 
+  // The same for a host that reads columns in the engine's memory (view_json); they stay until the
+  // next run.
+  [[nodiscard]] std::string run(std::string_view scenario_json);
+
+  // A scenario with every default filled in, canonical.
+  [[nodiscard]] static std::string canonical(std::string_view scenario_json);
+
  private:
+  [[nodiscard]] Result result_of(std::string_view scenario_json) const;
+  Result last_;
+
   Catalog catalog_;
   Datasets datasets_;
 };

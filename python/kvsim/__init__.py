@@ -127,7 +127,7 @@ else:
         """Import what has the name, and keep it."""
         from importlib import import_module
 
-        if name in (*_MODULES, "errors", "result", "scenario"):
+        if name in (*_MODULES, "errors", "lab", "result", "scenario", "widgets"):
             return import_module(f"kvsim.{name}")
         if name == "__all__":
             value: object = sorted(_public())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,12 +50,4 @@ def backlog_throughput(result: Result) -> float | None:
     float or None
         None if no time passes in the window.
     """
-    finish = np.sort(result.requests["finish_ns"])
-    n = len(finish)
-    last = int(np.searchsorted(finish, result.requests["scheduled_ns"].max(), side="right"))
-    if last < n // 2:  # hardly more requests than the batch holds
-        last = 3 * n // 4
-    first = min(last // 4, 2 * result.totals["max_running"])
-    if last <= first or finish[last - 1] <= finish[first]:
-        return None
-    return float((last - 1 - first) / ((finish[last - 1] - finish[first]) / 1e9))
+    return result._native.backlog_throughput()

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FACTOR = 5.0
+from kvsim import _native
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -52,22 +53,10 @@ def find_knee(
     >>> round(find_knee(load, load, np.log(100) / (1 - load), 1.0).load, 3)
     0.8
     """
-    usable = np.isfinite(offered_per_s) & np.isfinite(achieved_per_s) & np.isfinite(latency_ms)
-    order = np.argsort(offered_per_s[usable], kind="stable")
-    x, y, z = (a[usable][order] for a in (offered_per_s, latency_ms, achieved_per_s))
-    if len(x) < 2 or y[0] <= 0:
+    found = _native.find_knee(offered_per_s.tolist(), achieved_per_s.tolist(), latency_ms.tolist())
+    if found is None:
         return None
-    limit = FACTOR * y[0]
-    above = np.flatnonzero(y >= limit)
-    if not len(above):
-        return None
-    i = int(above[0])
-    share = float((1 / y[i - 1] - 1 / limit) / (1 / y[i - 1] - 1 / y[i]))
-    at = float(x[i - 1] + share * (x[i] - x[i - 1]))
+    offered, achieved, latency, low = found
     return Knee(
-        offered_per_s=at,
-        achieved_per_s=float(z[i - 1] + share * (z[i] - z[i - 1])),
-        latency_ms=float(limit),
-        low_load_ms=float(y[0]),
-        load=at / capacity_per_s if capacity_per_s else None,
+        offered, achieved, latency, low, offered / capacity_per_s if capacity_per_s else None
     )

@@ -23,6 +23,7 @@ __all__: list[str] = [
     "costs_serving_share",
     "costs_serving_usd",
     "cut_exponential_mean",
+    "find_knee",
     "held_slots",
     "mean_blocks",
     "operator_ns",
@@ -92,6 +93,7 @@ class Result:
     """
     What a run left behind.
     """
+    def backlog_throughput(self) -> float | None: ...
     def columns(self, table: str) -> dict[str, numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]]:
         """
         The recorded columns of a table, read-only.
@@ -101,6 +103,12 @@ class Result:
     ) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], bool]: ...
     def itl_quantile_ns(self, q: typing.SupportsFloat | typing.SupportsIndex) -> int: ...
     def kv_budget(self) -> dict[str, typing.Any]: ...
+    def mean_parts(
+        self,
+        ttft: bool,
+        low: typing.SupportsFloat | typing.SupportsIndex,
+        high: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> tuple[int, dict[str, float]]: ...
     def summary(self) -> dict[str, float | None]: ...
     def totals(self) -> dict[str, int]: ...
     def trust(self) -> dict[str, typing.Any]: ...
@@ -244,6 +252,15 @@ def cut_exponential_mean(
 ) -> float:
     """
     Mean of min(X, max).
+    """
+
+def find_knee(
+    offered_per_s: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    achieved_per_s: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    latency: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+) -> tuple[float, float, float, float] | None:
+    """
+    (offered, achieved, latency, lowest load's latency) at the knee, None if there is none.
     """
 
 def held_slots(

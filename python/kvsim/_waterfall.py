@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -153,10 +151,6 @@ def _columns(result: Result, metric: str) -> dict[str, Any]:
 
 
 def _of_ranks(result: Result, metric: str, low: float, high: float, label: str) -> Waterfall:
-    columns = _columns(result, metric)
-    order = np.argsort(result.requests[f"{metric}_ns"], kind="stable")
-    first = math.floor(low / 100 * len(order))
-    last = max(first + 1, math.ceil(high / 100 * len(order)))
-    chosen = order[min(first, len(order) - 1) : last]
-    parts = {name: float(column[chosen].mean()) / 1e6 for name, column in columns.items()}
-    return Waterfall(label, parts, len(chosen))
+    _columns(result, metric)  # says what is missing
+    requests, parts = result._native.mean_parts(metric == "ttft", low, high)
+    return Waterfall(label, parts, requests)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kvsim.datasets import Trace
+from kvsim.lab import dataset_bytes
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / os.environ.get("KVSIM_BUILD", "build")
@@ -20,27 +19,11 @@ INPUTS = [
     ("kvsim_add_gpus", "--gpus", DATA / "catalog" / "gpus.json"),
     ("kvsim_add_step_tables", "--step-tables", DATA / "step_time" / "h100-sxm.json"),
 ]
-COLUMNS = (
-    "arrival_ns", "prompt_tokens", "output_tokens", "priority", "stop_after", "hash_offset",
-    "hash_ids", "hash_block_tokens", "token_offset", "token_ids",
-)  # fmt: skip
-
 Run = Callable[[str, Mapping[str, Trace]], str]
 
 
 class EngineError(Exception):
     """What the engine refused: its kind and message."""
-
-
-def dataset_bytes(trace: Trace) -> bytes:
-    """Return a trace as the engine's hosts take it (cpp/wasm/session.hpp)."""
-    parts = []
-    for name in COLUMNS:
-        column = getattr(trace, name)
-        if column is not None:
-            values = np.atleast_1d(column).astype("<i8")
-            parts += [f"{name} {len(values)}\n".encode(), values.tobytes()]
-    return b"".join(parts)
 
 
 def program(path: str, target: str) -> Path:

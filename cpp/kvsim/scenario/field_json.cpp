@@ -17,12 +17,16 @@ std::string bound_text(double bound) {
   return json::write_double(bound);
 }
 
-std::string list_text(const std::vector<std::string>& names, bool in_quotes) {
+std::string list_text(Names names, bool in_quotes) {
   std::string text;
-  for (const std::string& name : names) {
-    text += (text.empty() ? "" : ", ") + (in_quotes ? quoted(name) : name);
+  for (const std::string_view name : names) {
+    text.append(text.empty() ? "" : ", ").append(in_quotes ? quoted(name) : std::string(name));
   }
   return text;
+}
+
+std::string near(std::string_view name, Names names) {
+  return nearest_text(name, std::vector<std::string>(names.begin(), names.end()));
 }
 
 bool in_range(double value, const FieldInfo& info) {
@@ -121,14 +125,13 @@ const std::string& read_string(const json::Value& value, const std::string& path
   return *string;
 }
 
-std::size_t read_choice(const json::Value& value, const std::string& path,
-                        const std::vector<std::string>& names) {
+std::size_t read_choice(const json::Value& value, const std::string& path, Names names) {
   const std::string* string = value.if_string();
   const auto found =
       string == nullptr ? names.end() : std::find(names.begin(), names.end(), *string);
   if (found == names.end()) {
     bad_field(path, json::describe(value),
-              list_text(names, true) + (string == nullptr ? "" : nearest_text(*string, names)));
+              list_text(names, true) + (string == nullptr ? "" : near(*string, names)));
   }
   return static_cast<std::size_t>(found - names.begin());
 }
@@ -149,19 +152,24 @@ const json::Object& read_object(const json::Value& value, const std::string& pat
   return *object;
 }
 
-void check_members(const json::Object& object, const std::string& path, std::string_view type_name,
-                   const std::vector<std::string>& names) {
+namespace {
+
+// Fails if a member is none of the struct's.
+void check_members(const json::Object& object, const std::string& path, const StructType& type) {
+  std::vector<std::string_view> names;
+  if (!type.kind.empty()) names.emplace_back("kind");
+  for (const MemberType& member : type.members) names.push_back(member.name);
   for (const json::Member& member : object.members()) {
     if (std::find(names.begin(), names.end(), member.first) != names.end()) continue;
     fail(ErrorKind::config, join_path(path, member.first) + ": unknown field" +
-                                nearest_text(member.first, names) + "; allowed in " +
-                                std::string(type_name) + ": " +
+                                near(member.first, names) + "; allowed in " +
+                                std::string(type.type_name) + ": " +
                                 (names.empty() ? "nothing" : list_text(names, false)));
   }
 }
 
-std::size_t read_kind(const json::Object& object, const std::string& path,
-                      const std::vector<std::string>& kinds) {
+// The index among kinds of the object's member "kind".
+std::size_t read_kind(const json::Object& object, const std::string& path, Names kinds) {
   const json::Value* kind = object.find("kind");
   if (kind == nullptr) {
     bad_field(join_path(path, "kind"), "nothing", list_text(kinds, true));
@@ -169,12 +177,64 @@ std::size_t read_kind(const json::Object& object, const std::string& path,
   return read_choice(*kind, join_path(path, "kind"), kinds);
 }
 
-void bad_variant(const json::Value& value, const std::string& path,
-                 const std::vector<std::string>& kinds) {
+bool takes_shorthand(const StructType& type, const json::Value& value) {
+  if (type.shorthand_of == ShorthandOf::number) {
+    return value.if_int() != nullptr || value.if_uint() != nullptr || value.if_double() != nullptr;
+  }
+  return type.shorthand_of == ShorthandOf::string && value.if_string() != nullptr;
+}
+
+[[noreturn]] void bad_variant(const json::Value& value, const std::string& path, Names kinds) {
   const std::string* string = value.if_string();
   bad_field(path, json::describe(value),
             "an object with a kind of " + list_text(kinds, true) +
-                (string == nullptr ? "" : nearest_text(*string, kinds)));
+                (string == nullptr ? "" : near(*string, kinds)));
+}
+
+}  // namespace
+
+void read_members(const json::Object& object, const std::string& path, const StructType& type,
+                  void* out) {
+  check_members(object, path, type);
+  // Where a kind is read on its own, not as one of a variant, it may be left out.
+  if (!type.kind.empty() && object.find("kind") != nullptr) {
+    static_cast<void>(read_kind(object, path, {&type.kind, 1}));
+  }
+  for (const MemberType& member : type.members) {
+    if (const json::Value* value = object.find(member.name)) {
+      member.type->read(*value, join_path(path, member.name), member.info, member.of(out));
+    }
+  }
+  if (type.validate != nullptr) type.validate(out, path);
+}
+
+void read_variant(const json::Value& value, const std::string& path,
+                  std::span<const Alternative> alternatives, void* out) {
+  std::vector<std::string_view> kinds;
+  for (const Alternative& a : alternatives) kinds.push_back(a.type->kind);
+  if (const json::Object* object = value.if_object()) {
+    const Alternative& chosen = alternatives[read_kind(*object, path, kinds)];
+    read_members(*object, path, *chosen.type, chosen.emplace(out));
+    return;
+  }
+  const auto chosen = std::ranges::find_if(
+      alternatives, [&](const Alternative& a) { return takes_shorthand(*a.type, value); });
+  if (chosen == alternatives.end()) bad_variant(value, path, kinds);
+  void* object = chosen->emplace(out);
+  const MemberType& member = *chosen->type->shorthand;
+  member.type->read(value, path, member.info, member.of(object));
+  if (chosen->type->validate != nullptr) chosen->type->validate(object, path);
+}
+
+json::Value write_members(const StructType& type, const void* value) {
+  json::Object object;
+  if (!type.kind.empty()) object.members().emplace_back("kind", type.kind);
+  for (const MemberType& member : type.members) {
+    // The table has one way to a member, for reading and writing.
+    const void* content = member.of(const_cast<void*>(value));
+    object.members().emplace_back(std::string(member.name), member.type->write(content));
+  }
+  return object;
 }
 
 void bad_name_or_struct(const json::Value& value, const std::string& path,

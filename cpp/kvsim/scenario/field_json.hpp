@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -33,6 +35,34 @@ namespace detail {
 [[nodiscard]] std::string join_path(std::string_view path, std::string_view name);
 [[nodiscard]] std::string allowed_number(const FieldInfo& info, std::string_view type);
 
+using Names = std::span<const std::string_view>;
+
+// A described type as a table, so that one function reads and writes them all: code for each of
+// hundreds of fields would be most of the engine's size. `void*` is a value of the type at hand.
+struct ValueType {
+  void (*read)(const json::Value& value, const std::string& path, const FieldInfo& info, void* out);
+  json::Value (*write)(const void* value);
+};
+struct MemberType {
+  std::string_view name;
+  FieldInfo info;  // without its texts, which only field_schema.hpp shows
+  const ValueType* type;
+  void* (*of)(void* object);
+};
+enum class ShorthandOf : std::uint8_t { nothing, string, number };
+struct StructType {
+  std::string_view type_name;
+  std::string_view kind;  // empty if it has none
+  std::span<const MemberType> members;
+  void (*validate)(const void* object, std::string_view path);  // may be null
+  const MemberType* shorthand;                                  // may be null
+  ShorthandOf shorthand_of;
+};
+struct Alternative {
+  const StructType* type;
+  void* (*emplace)(void* variant);
+};
+
 bool read_bool(const json::Value& value, const std::string& path);
 double read_double(const json::Value& value, const std::string& path, const FieldInfo& info);
 // lowest and highest are the type's; integral doubles (8.0) are integers too.
@@ -40,24 +70,17 @@ std::int64_t read_int(const json::Value& value, const std::string& path, const F
                       std::int64_t lowest, std::int64_t highest);
 std::uint64_t read_uint(const json::Value& value, const std::string& path, const FieldInfo& info);
 const std::string& read_string(const json::Value& value, const std::string& path);
-std::size_t read_choice(const json::Value& value, const std::string& path,
-                        const std::vector<std::string>& names);
+std::size_t read_choice(const json::Value& value, const std::string& path, Names names);
 const json::Array& read_array(const json::Value& value, const std::string& path);
 const json::Object& read_object(const json::Value& value, const std::string& path,
                                 std::string_view type_name);
-// Fails if a member is none of the names.
-void check_members(const json::Object& object, const std::string& path, std::string_view type_name,
-                   const std::vector<std::string>& names);
-// The index among kinds of the object's member "kind".
-std::size_t read_kind(const json::Object& object, const std::string& path,
-                      const std::vector<std::string>& kinds);
-[[noreturn]] void bad_variant(const json::Value& value, const std::string& path,
-                              const std::vector<std::string>& kinds);
+void read_members(const json::Object& object, const std::string& path, const StructType& type,
+                  void* out);
+void read_variant(const json::Value& value, const std::string& path,
+                  std::span<const Alternative> alternatives, void* out);
 [[noreturn]] void bad_name_or_struct(const json::Value& value, const std::string& path,
                                      std::string_view type_name);
-
-template <class T>
-void read(const json::Value& value, const std::string& path, const FieldInfo& info, T& out);
+[[nodiscard]] json::Value write_members(const StructType& type, const void* value);
 
 template <class T>
 concept Validated = requires(const T& t, std::string_view path) { t.validate(path); };
@@ -73,90 +96,85 @@ concept HasPresets = requires(std::string_view name) {
   { T::preset(name) } -> std::same_as<std::optional<T>>;
 };
 
+template <class T>
+void read(const json::Value& value, const std::string& path, const FieldInfo& info, T& out);
+
+template <class T>
+inline constexpr ValueType value_type{
+    [](const json::Value& value, const std::string& path, const FieldInfo& info, void* out) {
+      read(value, path, info, *static_cast<T*>(out));
+    },
+    [](const void* value) { return to_json(*static_cast<const T*>(value)); }};
+
+template <Described T>
+inline constexpr auto fields_of = T::fields();
+
+template <Described T, std::size_t I>
+constexpr MemberType member_type() {
+  constexpr const auto& f = std::get<I>(fields_of<T>);
+  using Type = typename std::remove_cvref_t<decltype(f)>::type;
+  FieldInfo info = f.info;
+  info.doc = info.choices_from = {};
+  return {f.name, info, &value_type<Type>, [](void* object) -> void* {
+            return &(static_cast<T*>(object)->*(std::get<I>(fields_of<T>).member));
+          }};
+}
+
+template <Described T>
+inline constexpr auto members_of = []<std::size_t... I>(std::index_sequence<I...>) {
+  return std::array<MemberType, sizeof...(I)>{member_type<T, I>()...};
+}(std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<decltype(fields_of<T>)>>>{});
+
+template <Described T>
+constexpr StructType describe_struct() {
+  StructType result{T::type_name, {}, members_of<T>, nullptr, nullptr, ShorthandOf::nothing};
+  if constexpr (DescribedKind<T>) result.kind = T::kind;
+  if constexpr (Validated<T>) {
+    result.validate = [](const void* object, std::string_view path) {
+      static_cast<const T*>(object)->validate(path);
+    };
+  }
+  if constexpr (HasShorthand<T>) {
+    std::size_t i = 0;
+    for_each_field<T>([&](const auto& f) {
+      using Type = typename std::remove_cvref_t<decltype(f)>::type;
+      constexpr bool number = IntegerField<Type> || std::same_as<Type, double>;
+      if (f.name == T::shorthand) {
+        result.shorthand = &members_of<T>[i];
+        result.shorthand_of = number ? ShorthandOf::number : ShorthandOf::string;
+      }
+      ++i;
+    });
+  }
+  return result;
+}
+
+template <Described T>
+inline constexpr StructType struct_type = describe_struct<T>();
+
+template <DescribedEnum E>
+inline constexpr auto names_of = [] {
+  std::array<std::string_view, std::size(EnumNames<E>::values)> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = EnumNames<E>::values[i].second;
+  return names;
+}();
+
+template <class T>
+struct Alternatives;
+template <class... Ts>
+struct Alternatives<std::variant<Ts...>> {
+  static constexpr std::array<Alternative, sizeof...(Ts)> table{
+      Alternative{&struct_type<Ts>, [](void* variant) -> void* {
+                    return &static_cast<std::variant<Ts...>*>(variant)->template emplace<Ts>();
+                  }}...};
+};
+
 // The preset of a name that stands for the whole struct, or under "preset" beside other members.
 template <class T>
 T read_preset(const json::Value& name, const std::string& path) {
   const std::vector<std::string> names = T::preset_names();
-  return *T::preset(names[read_choice(name, path, names)]);
-}
-
-template <Described T>
-void read_members(const json::Object& object, const std::string& path, T& out) {
-  std::vector<std::string> names;
-  if constexpr (DescribedKind<T>) names.emplace_back("kind");
-  for_each_field<T>([&](const auto& f) { names.emplace_back(f.name); });
-  check_members(object, path, T::type_name, names);
-  if constexpr (DescribedKind<T>) {
-    // Where a kind is read on its own, not as one of a variant, it may be left out.
-    if (object.find("kind") != nullptr) {
-      static_cast<void>(read_kind(object, path, {std::string(T::kind)}));
-    }
-  }
-  for_each_field<T>([&](const auto& f) {
-    if (const json::Value* member = object.find(f.name)) {
-      read(*member, join_path(path, f.name), f.info, out.*(f.member));
-    }
-  });
-  if constexpr (Validated<T>) out.validate(path);
-}
-
-// True if T's shorthand field takes a string (or else a number) and value is one.
-template <class T>
-bool takes_shorthand(const json::Value& value) {
-  bool takes = false;
-  for_each_field<T>([&]([[maybe_unused]] const auto& f) {
-    if constexpr (HasShorthand<T>) {
-      if (f.name != T::shorthand) return;
-      using Type = typename std::remove_cvref_t<decltype(f)>::type;
-      if constexpr (IntegerField<Type> || std::same_as<Type, double>) {
-        takes =
-            value.if_int() != nullptr || value.if_uint() != nullptr || value.if_double() != nullptr;
-      } else {
-        takes = value.if_string() != nullptr;
-      }
-    }
-  });
-  return takes;
-}
-
-template <class T>
-void read_shorthand(const json::Value& value, const std::string& path, T& out) {
-  if constexpr (HasShorthand<T>) {
-    for_each_field<T>([&](const auto& f) {
-      using Type = typename std::remove_cvref_t<decltype(f)>::type;
-      if constexpr (IntegerField<Type> || std::same_as<Type, double> ||
-                    std::same_as<Type, std::string> || DescribedEnum<Type>) {
-        if (f.name == T::shorthand) read(value, path, f.info, out.*(f.member));
-      }
-    });
-    if constexpr (Validated<T>) out.validate(path);
-  }
-}
-
-template <class... Ts>
-void read_variant(const json::Value& value, const std::string& path, std::variant<Ts...>& out) {
-  const std::vector<std::string> kinds{std::string(Ts::kind)...};
-  const json::Object* object = value.if_object();
-  std::size_t chosen = sizeof...(Ts);
-  if (object != nullptr) {
-    chosen = read_kind(*object, path, kinds);
-  } else {
-    std::size_t index = 0;
-    ((chosen = chosen == sizeof...(Ts) && takes_shorthand<Ts>(value) ? index : chosen, ++index),
-     ...);
-    if (chosen == sizeof...(Ts)) bad_variant(value, path, kinds);
-  }
-  std::size_t index = 0;
-  const auto try_one = [&]<class T>(T fresh) {
-    if (index++ != chosen) return;
-    if (object != nullptr) {
-      read_members(*object, path, fresh);
-    } else {
-      read_shorthand(value, path, fresh);
-    }
-    out = std::move(fresh);
-  };
-  (try_one(Ts{}), ...);
+  return *T::preset(
+      names[read_choice(name, path, std::vector<std::string_view>(names.begin(), names.end()))]);
 }
 
 template <class T>
@@ -173,16 +191,12 @@ void read(const json::Value& value, const std::string& path, const FieldInfo& in
   } else if constexpr (std::same_as<T, std::string>) {
     out = read_string(value, path);
   } else if constexpr (DescribedEnum<T>) {
-    std::vector<std::string> names;
-    for (const auto& entry : EnumNames<T>::values) names.emplace_back(entry.second);
-    out = EnumNames<T>::values[read_choice(value, path, names)].first;
+    out = EnumNames<T>::values[read_choice(value, path, names_of<T>)].first;
   } else if constexpr (OptionalField<T>) {
     if (value.is_null()) {
       out.reset();
     } else {
-      typename T::value_type content{};
-      read(value, path, info, content);
-      out = std::move(content);
+      read(value, path, info, out.emplace());
     }
   } else if constexpr (VectorField<T>) {
     const json::Array& array = read_array(value, path);
@@ -194,17 +208,16 @@ void read(const json::Value& value, const std::string& path, const FieldInfo& in
       out.push_back(std::move(element));
     }
   } else if constexpr (NameOrStruct<T>) {
+    using Struct = std::variant_alternative_t<1, T>;
     if (const std::string* name = value.if_string()) {
       out = *name;
     } else if (value.if_object() != nullptr) {
-      std::variant_alternative_t<1, T> content{};
-      read(value, path, info, content);
-      out = std::move(content);
+      read(value, path, info, out.template emplace<Struct>());
     } else {
-      bad_name_or_struct(value, path, std::variant_alternative_t<1, T>::type_name);
+      bad_name_or_struct(value, path, Struct::type_name);
     }
   } else if constexpr (KindVariant<T>) {
-    read_variant(value, path, out);
+    read_variant(value, path, Alternatives<T>::table, &out);
   } else {
     static_assert(Described<T>, "a field of a type that is not supported");
     if constexpr (HasPresets<T>) {
@@ -220,22 +233,12 @@ void read(const json::Value& value, const std::string& path, const FieldInfo& in
         for (const auto& [name, member] : object->members()) {
           if (name != "preset") rest.set(name, member);
         }
-        read_members(rest, path, out);
+        read_members(rest, path, struct_type<T>, &out);
         return;
       }
     }
-    read_members(read_object(value, path, T::type_name), path, out);
+    read_members(read_object(value, path, T::type_name), path, struct_type<T>, &out);
   }
-}
-
-template <Described T>
-json::Object members_to_json(const T& value) {
-  json::Object object;
-  if constexpr (DescribedKind<T>) object.members().emplace_back("kind", T::kind);
-  for_each_field<T>([&](const auto& f) {
-    object.members().emplace_back(std::string(f.name), to_json(value.*(f.member)));
-  });
-  return object;
 }
 
 }  // namespace detail
@@ -261,7 +264,7 @@ json::Value to_json(const T& value) {
   } else if constexpr (NameOrStruct<T> || KindVariant<T>) {
     return std::visit([](const auto& content) { return to_json(content); }, value);
   } else if constexpr (Described<T>) {
-    return detail::members_to_json(value);
+    return detail::write_members(detail::struct_type<T>, &value);
   } else {
     return json::Value(value);
   }

@@ -22,6 +22,7 @@ def app() -> typer.Typer:
         about,
         costs,
         demo,
+        lab,
         runs,
         sharding,
         store,
@@ -50,6 +51,8 @@ def app() -> typer.Typer:
         ("schema", about.schema),
         ("verify-vllm", verify.verify_vllm),
         ("demo", demo.demo),
+        ("lab", lab.lab),
+        ("replay", lab.replay),
     ):
         application.command(name)(_guarded(command))
     application.add_typer(store.commands(_guarded), name="store")

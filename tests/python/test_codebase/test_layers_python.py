@@ -38,14 +38,14 @@ ABOVE = {
     "design": {"plots", "cli", "lab", "widgets"},
     "plots": {"cli", "lab", "widgets"},
     "validate": {"cli", "lab", "widgets"},
-    "lab": {"cli"},
-    "widgets": {"cli", "lab"},
+    "lab": {"cli", "widgets"},
+    "widgets": {"cli"},
 }
 # What a part may import when it is imported itself. The parts named here are imported when used.
 LIGHT = {
     "cli": {"numpy", "typer"},
     "plots": {"numpy", "matplotlib"},
-    "widgets": {"numpy", "anywidget"},
+    "widgets": {"numpy", "anywidget", "traitlets"},
 }
 
 

@@ -52,3 +52,11 @@ def test_clang_format(root: Path, cpp_sources: list[Source]) -> None:
     assert done.returncode == 0, done.stderr
     unformatted = sorted(set(re.findall(r"^(\S+?):\d+:\d+: warning", done.stderr, re.MULTILINE)))
     assert unformatted == [], "`make format` formats them"
+
+
+def test_javascript(root: Path) -> None:
+    command = [sys.executable, str(root / "tools" / "check_js.py")]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode == 3:
+        pytest.skip(done.stdout.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stdout + done.stderr
