@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim import _native
-from kvsim._analysis import binding_constraints, knees, pareto
+from kvsim._analysis import knees, pareto
+from kvsim._binding import binding_constraints
 from kvsim._columns import as_array
 from kvsim._encode import encode, encode_strict
 from kvsim.design import Design
