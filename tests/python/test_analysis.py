@@ -185,3 +185,7 @@ def test_it_prints_well(result: kvsim.SweepResult) -> None:
     assert 'title="engine.num_gpu_blocks: request 0 needs' in page
     with_intervals = kvsim.sweep(BASE, {SEQS: [8]}, replications=3)._repr_html_()
     assert " ± " in with_intervals
+    long = BASE.replace({"workload.num_requests": 20_000, SEQS: 8})
+    within = kvsim.sweep(long, {RATE: [3.0]}, intervals="batch_means")
+    low, high = (float(bound[0]) for bound in within.interval("p99_ttft_ms"))
+    assert f"({low:,.4g} to {high:,.4g})" in within._repr_html_(), "not at equal distances"
