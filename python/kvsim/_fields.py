@@ -84,6 +84,7 @@ __all__ = [
     "Power",
     "PowerOfD",
     "Preemption",
+    "PreemptionLimit",
     "PreemptionMode",
     "PreemptionVictim",
     "PrefixAffinity",
@@ -125,6 +126,7 @@ PrefixEviction = Literal["lru", "fifo", "lfu", "sieve", "s3_fifo", "gdsf", "rand
 SchedulingPolicy = Literal["fcfs", "priority"]
 PreemptionMode = Literal["recompute", "swap", "none"]
 PreemptionVictim = Literal["latest", "lowest_priority", "least_work_lost", "longest_remaining"]
+PreemptionLimit = Literal["wait", "reject"]
 Reservation = Literal["max", "pow2", "oracle", "fraction"]
 Placement = Literal["buddy", "first_fit", "best_fit"]
 SpecMethod = Literal["ngram", "draft_model"]
@@ -157,11 +159,15 @@ class Preemption(Spec):
         longest_remaining (most output tokens to come, by max_tokens); null = as vLLM: latest with
         scheduling_policy fcfs, lowest_priority with priority.
     max_per_request : int | None, default None
-        Preemption budget of a request; one that has used it up waits until all that it may still
-        need is free and then keeps it. Null = no limit (from 0 up to 1073741824).
+        Preemption budget of a request. Null = no limit (from 0 up to 1073741824).
     max_per_s : float | None, in 1/s, default None
-        Preemption budget of the replica: two are at least 1/max_per_s apart; until then whoever
-        needs a block waits. Null = no limit (above 0 up to 1000000000).
+        Preemption budget of the replica: two are at least 1/max_per_s apart. Null = no limit (above
+        0 up to 1000000000).
+    at_limit : PreemptionLimit, default 'wait'
+        wait: a request that has used up max_per_request waits until all that it may still need is
+        free and then keeps it, and whoever needs a block within 1/max_per_s waits; reject: a victim
+        without budget, or who needs a block within 1/max_per_s, is turned away with what it has so
+        far.
     swap_space_gib : float, in GiB, default 4.0
         Host memory for swapped blocks, a GPU; a victim that does not fit is recomputed (from 0 up
         to 1000000).
@@ -177,6 +183,7 @@ class Preemption(Spec):
     victim: PreemptionVictim | None
     max_per_request: int | None
     max_per_s: float | None
+    at_limit: PreemptionLimit
     swap_space_gib: float
     swap_gb_per_s: float | None
     swap_overlap: bool
@@ -197,6 +204,7 @@ class Preemption(Spec):
         victim: PreemptionVictim | None = None,
         max_per_request: int | None = None,
         max_per_s: float | None = None,
+        at_limit: PreemptionLimit = "wait",
         swap_space_gib: float = 4.0,
         swap_gb_per_s: float | None = None,
         swap_overlap: bool = False,
@@ -206,6 +214,7 @@ class Preemption(Spec):
             victim=victim,
             max_per_request=max_per_request,
             max_per_s=max_per_s,
+            at_limit=at_limit,
             swap_space_gib=swap_space_gib,
             swap_gb_per_s=swap_gb_per_s,
             swap_overlap=swap_overlap,
