@@ -232,11 +232,30 @@ void judge_stability(const Scenario& s, Result& result) {
                                     text(drift.least_wait_ms) + " ms; mean waits go " + range;
 }
 
-void finish_result(const Scenario& s, const Inputs& in, Result& result) {
+// From where gaps between tokens count: the arrival of the first request that a warm-up leaves in.
+struct GapCut {
+  std::int64_t arrivals = 0;  // before it
+  Ns at = 0;
+};
+
+WarmupCut find_warmup(const Scenario& s, const Result& result, GapCut& cut) {
+  if (std::holds_alternative<NoWarmup>(s.warmup)) return {};
   const bool some_failed = result.fleet.rejected + result.fleet.lost + result.totals.rejected > 0;
-  const WarmupCut warmup = some_failed && !std::holds_alternative<NoWarmup>(s.warmup)
-                               ? warmup_cut(s.warmup, completed_rows(result.requests))
-                               : warmup_cut(s.warmup, result.requests);
+  const RequestColumns completed = some_failed ? completed_rows(result.requests) : RequestColumns{};
+  const RequestColumns& counted = some_failed ? completed : result.requests;
+  const WarmupCut warmup = warmup_cut(s.warmup, counted);
+  cut = {};
+  if (warmup.requests > 0) {
+    const std::size_t first = rows_by_arrival(counted)[static_cast<std::size_t>(warmup.requests)];
+    cut.at = counted.arrival_ns[first];
+    cut.arrivals = some_failed ? std::ranges::count_if(result.requests.arrival_ns,
+                                                       [&](Ns t) { return t < cut.at; })
+                               : warmup.requests;
+  }
+  return warmup;
+}
+
+void finish_result(const Scenario& s, const Inputs& in, const WarmupCut& warmup, Result& result) {
   if (!warmup.steady) {
     result.warnings.emplace_back(
         "warmup: MSER-5 finds no steady part; the first half of the requests is left out");
@@ -250,8 +269,10 @@ void finish_result(const Scenario& s, const Inputs& in, Result& result) {
 
 template <class Replica>
 void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
-                 const StepTimeModel& model, const RequestTable& requests, Result& result) {
+                 const StepTimeModel& model, const RequestTable& requests, const GapCut& cut,
+                 Result& result) {
   Replica replica(setup.config, model, requests, s.mode, s.record, s.record_waterfall, in.control);
+  if (cut.arrivals > 0) replica.ledger().count_gaps_from(cut.arrivals);
   if (s.record != Record::summary) replica.ledger().keep_first_tokens();
   replica.run();
   result.totals = replica.ledger().totals;
@@ -294,11 +315,13 @@ StepTimeModel set_up_step_time(const Scenario& s, const Inputs& in, const Replic
   return model;
 }
 
-Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
+namespace {
+
+// A run without its summary.
+Result run(const Scenario& s, const Inputs& in, const RequestTable& requests, const GapCut& cut) {
   Result result;
   if (s.fleet) {
-    run_fleet(s, in, requests, result);
-    finish_result(s, in, result);
+    run_fleet(s, in, requests, cut.arrivals > 0 ? cut.at : kNever, result);
     return result;
   }
   const Setup setup = set_up_replica(s, in, requests, result.warnings);
@@ -310,16 +333,16 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
                           s.record_memory == RecordMemory::heatmap;
   if (setup.config.static_window_ns) {
     setup.config.contiguous
-        ? run_replica<StaticReplica<RegionPool>>(s, in, setup, model, requests, result)
-        : run_replica<StaticReplica<CountPool>>(s, in, setup, model, requests, result);
+        ? run_replica<StaticReplica<RegionPool>>(s, in, setup, model, requests, cut, result)
+        : run_replica<StaticReplica<CountPool>>(s, in, setup, model, requests, cut, result);
   } else if (setup.config.contiguous) {
-    run_replica<Replica<RegionPool>>(s, in, setup, model, requests, result);
+    run_replica<Replica<RegionPool>>(s, in, setup, model, requests, cut, result);
   } else if (setup.config.batch_queue() > 1) {
-    identities ? run_replica<QueuedReplica<BlockPool>>(s, in, setup, model, requests, result)
-               : run_replica<QueuedReplica<CountPool>>(s, in, setup, model, requests, result);
+    identities ? run_replica<QueuedReplica<BlockPool>>(s, in, setup, model, requests, cut, result)
+               : run_replica<QueuedReplica<CountPool>>(s, in, setup, model, requests, cut, result);
   } else {
-    identities ? run_replica<Replica<BlockPool>>(s, in, setup, model, requests, result)
-               : run_replica<Replica<CountPool>>(s, in, setup, model, requests, result);
+    identities ? run_replica<Replica<BlockPool>>(s, in, setup, model, requests, cut, result)
+               : run_replica<Replica<CountPool>>(s, in, setup, model, requests, cut, result);
   }
   result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
   result.totals.block_size = setup.config.block_size;
@@ -327,7 +350,25 @@ Result simulate(const Scenario& s, const Inputs& in, const RequestTable& request
   count_prompts(requests, result);
   complete_steps(result.steps, model);
   complete_columns(result.requests, requests, setup.config.front_end, s.record_waterfall);
-  finish_result(s, in, result);
+  return result;
+}
+
+}  // namespace
+
+Result simulate(const Scenario& s, const Inputs& in, const RequestTable& requests) {
+  // Gaps between tokens are counted as they come, so the cut must be known before. A number of
+  // requests is, on one server; else the run is made once more with what the first one found.
+  GapCut cut;
+  const auto* first = std::get_if<FirstRequests>(&s.warmup);
+  if (first != nullptr && !s.fleet) cut.arrivals = first->num_requests;
+  const std::int64_t known = cut.arrivals;
+  Result result = run(s, in, requests, cut);
+  const WarmupCut warmup = find_warmup(s, result, cut);
+  if (cut.arrivals != known && result.itl.count() > 0) {
+    result = {};
+    result = run(s, in, requests, cut);
+  }
+  finish_result(s, in, warmup, result);
   return result;
 }
 

@@ -153,7 +153,8 @@ std::unique_ptr<TokenServer> make_server(const Kind& kind, const RequestTable& r
                                         : make(std::type_identity<Replica<CountPool>>{});
 }
 
-void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests, Result& result) {
+void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests, Ns gaps_from,
+               Result& result) {
   const FleetSpec& f = *s.fleet;
   std::deque<Kind> kinds;
   std::vector<std::size_t> kind_of;
@@ -179,7 +180,9 @@ void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests
   const bool stop = requests.closed_loop_concurrency > 0 || !requests.successor.empty() ||
                     !std::holds_alternative<NoHedge>(f.hedge) || f.downlink;
   TokenServers servers(kind_of.size(), requests, [&](std::size_t i) {
-    return make_server(kinds[kind_of[i]], requests, longest_output, stop, in.control);
+    auto server = make_server(kinds[kind_of[i]], requests, longest_output, stop, in.control);
+    server->count_gaps_from(gaps_from);
+    return server;
   });
   Fleet<TokenServers> fleet(s, requests, servers, in.control);
   fleet.run();
@@ -194,11 +197,12 @@ void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests
 
 }  // namespace
 
-void run_fleet(const Scenario& s, const Inputs& in, const RequestTable& requests, Result& result) {
+void run_fleet(const Scenario& s, const Inputs& in, const RequestTable& requests, Ns gaps_from,
+               Result& result) {
   if (s.fleet->one_shot()) {
     run_one_shot(s, in, requests, result);
   } else {
-    run_token(s, in, requests, result);
+    run_token(s, in, requests, gaps_from, result);
   }
   result.requests.prompt_tokens = requests.prompt_tokens;
   count_requests(requests, result);

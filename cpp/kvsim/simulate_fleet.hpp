@@ -5,7 +5,8 @@
 
 namespace kvsim {
 
+// Inter-token gaps are counted in calls from `gaps_from` on.
 void run_fleet(const Scenario& scenario, const Inputs& inputs, const RequestTable& requests,
-               Result& result);
+               Ns gaps_from, Result& result);
 
 }  // namespace kvsim

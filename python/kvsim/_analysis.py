@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ import numpy.typing as npt
 
 from kvsim._columns import as_array
 from kvsim._pandas import frame
-from kvsim._runs import whole
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,10 +23,6 @@ if TYPE_CHECKING:
 RATE = "workload.arrivals.rate_per_s"
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
-
-# Requests that wait in the mean below which the server is taken to keep up at once.
-_NO_QUEUE = 0.5
-_FULL = 0.95
 
 
 @dataclass(frozen=True)
@@ -173,65 +167,6 @@ def knees(result: SweepResult, metric: str, rate: str = RATE) -> list[dict[str, 
         }
         knee: Knee | None = result.take(np.array(rows, dtype=np.intp)).knee(metric, rate=rate)
         out.append({"at": values, "knee": None if knee is None else knee.to_dict()})
-    return out
-
-
-def setting(result: SweepResult, path: str) -> list[Any]:
-    """Return the value of a field at each row: what the point sets, else the base's."""
-    base: Any = json.loads(result.scenario_json)
-    for part in path.split("."):
-        base = base.get(part) if isinstance(base, dict) else None
-    column: list[Any] = [base] * len(result)
-    head = path.split(".")
-    for n in range(1, len(head) + 1):
-        above, rest = ".".join(head[:n]), head[n:]
-        if above not in result.design.values:
-            continue
-        for row, value in enumerate(result.axis(above)):
-            found = _inside(whole(above, value), rest)
-            if found is not None:
-                column[row] = found
-    return column
-
-
-def _inside(value: Any, rest: Sequence[str]) -> Any:
-    from kvsim._encode import Encodable
-
-    if isinstance(value, Encodable):
-        value = json.loads(value._json)
-    for part in rest:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
-def binding_constraints(result: SweepResult) -> list[str | None]:
-    """Return what keeps each row's waiting requests out; docs/metrics.md defines the words.
-
-    `arrivals`, `kv_cache`, `max_num_seqs`, `max_num_batched_tokens` or `step_time`; None for a row
-    without figures.
-    """
-    waiting, preemptions, running, tokens = (
-        result[n] for n in ("mean_waiting", "preemptions", "max_running", "mean_tokens_per_step")
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # The most that was in use, and one more request of the mean size.
-        one_more = result["max_kv_use"] + result["mean_kv_use"] / result["mean_running"]
-    seqs = setting(result, "engine.max_num_seqs")
-    budget = setting(result, "engine.max_num_batched_tokens")
-    out: list[str | None] = []
-    for i in range(len(result)):
-        if not np.isfinite(waiting[i]):
-            out.append(None)
-        elif waiting[i] < _NO_QUEUE:
-            out.append("arrivals")
-        elif preemptions[i] > 0 or one_more[i] >= 1:
-            out.append("kv_cache")
-        elif running[i] >= seqs[i]:
-            out.append("max_num_seqs")
-        elif tokens[i] >= _FULL * budget[i]:
-            out.append("max_num_batched_tokens")
-        else:
-            out.append("step_time")
     return out
 
 

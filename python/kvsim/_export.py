@@ -7,13 +7,15 @@ import hashlib
 import html
 import io
 import json
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kvsim import _native
-from kvsim._analysis import binding_constraints, knees, pareto
+from kvsim._analysis import knees, pareto
+from kvsim._binding import binding_constraints
 from kvsim._columns import as_array
 from kvsim._encode import encode, encode_strict
 from kvsim.design import Design
@@ -150,15 +152,15 @@ def to_html(result: SweepResult) -> str:
     heads += [f"<th>{name}<br><small>{units[name]}</small></th>" for name in figures]
     shown = list(range(min(len(result), _SHOWN_ROWS)))
     some = result.take(np.array(shown, dtype=np.intp))
-    halves = {name: some.half_width(name) for name in figures}
+    bounds = {name: some.interval(name) for name in figures}
     lines = []
     for i, row in enumerate(some.rows()):
         cells = [html.escape(_cell(row[path])) for path in paths]
         reason = html.escape(row["reason"], quote=True)
         cells.append(f'<span title="{reason}">{row["status"]}</span>')
         for name in figures:
-            bound = f" ± {halves[name][i]:.2g}" if np.isfinite(halves[name][i]) else ""
-            cells.append(_cell(row[name]) + bound)
+            low, high = (float(bound[i]) for bound in bounds[name])
+            cells.append(_cell(row[name]) + _margin(row[name], low, high))
         lines.append("".join(f'<td style="text-align:right">{cell}</td>' for cell in cells))
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     left = len(result) - len(shown)
@@ -167,6 +169,15 @@ def to_html(result: SweepResult) -> str:
         f"<p><code>{html.escape(repr(result))}</code></p>"
         f"<table><thead><tr>{''.join(heads)}</tr></thead><tbody>{body}</tbody></table>{more}"
     )
+
+
+def _margin(value: Any, low: float, high: float) -> str:
+    """Return an interval as a cell shows it beside the value, nothing if there is none."""
+    if not math.isfinite(high - low):
+        return ""
+    half = (high - low) / 2
+    even = abs((high + low) / 2 - value) < 0.05 * half or half == 0
+    return f" ± {half:.2g}" if even else f" ({_cell(low)} to {_cell(high)})"
 
 
 def _cell(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvsim import _export, _native
+from kvsim._binding import CONSTRAINTS
 from kvsim._schema import schema
 from kvsim.errors import ConfigError
 from kvsim.result import summary_fields
@@ -140,7 +141,6 @@ def _sweep() -> dict[str, Any]:
         name: {**number, "description": doc + (f" [{unit}]" if unit else "")}
         for name, unit, doc in summary_fields()
     }
-    constraints = ["arrivals", "kv_cache", "max_num_seqs", "max_num_batched_tokens", "step_time"]
     indices = {"type": "array", "items": {"type": "integer", "minimum": 0}}
     knee = {
         "type": ["object", "null"],
@@ -155,7 +155,7 @@ def _sweep() -> dict[str, Any]:
             "status": {"enum": _native.status_names()},
             "reason": {"type": "string"},
             "calibration": {"enum": _native.calibration_names()},
-            "binding_constraint": {"enum": [*constraints, None]},
+            "binding_constraint": {"enum": [*CONSTRAINTS, None]},
             **figures,
         },
         "required": ["status", "reason", "calibration", "binding_constraint", *figures],

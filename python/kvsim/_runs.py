@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kvsim import _native
+from kvsim import _fields, _native
 from kvsim._columns import Array
 from kvsim._encode import Traces, encode, encode_scenario
-from kvsim._fields import Engine
 from kvsim._inputs import Resolver, native_catalog
+from kvsim._schema import preset_structs
+from kvsim._spec import Spec
 from kvsim.design import Codes, Design
 from kvsim.result import SUMMARY
 
@@ -28,7 +29,7 @@ Int64 = npt.NDArray[np.int64]
 FIGURE = {name: i for i, name in enumerate(SUMMARY)}
 # In the reason of a run that another machine, or this one later, may have the memory for
 # (cpp/runner/memory.cpp).
-_OF_THIS_MACHINE = "allowed: what fits into memory"
+OF_THIS_MACHINE = "allowed: what fits into memory"
 # Between two looks at Ctrl-C.
 _HASHED_AT_ONCE = 4096
 
@@ -86,7 +87,7 @@ class Batch:
 
     def lasting(self) -> Batch:
         """Return the runs without those that only this machine's memory does not suffice for."""
-        refused = [i for i, text in self.reasons.items() if _OF_THIS_MACHINE in text]
+        refused = [i for i, text in self.reasons.items() if OF_THIS_MACHINE in text]
         if not refused:
             return self
         keep = ~np.isin(self.index, refused)
@@ -230,19 +231,21 @@ class Runs:
         return out
 
 
-def whole(path: str, value: Any) -> Any:
-    """Return what a value stands for, so that other axes may set fields within it."""
-    if path == "engine" and isinstance(value, str):
-        return Engine.preset(value)
-    if path == "engine" and isinstance(value, Mapping) and "preset" in value:
-        return Engine.from_dict(value)
-    return value
-
-
 def _whole(design: Design) -> Design:
-    if "engine" not in design.values:
-        return design
-    return design.with_values("engine", [whole("engine", v) for v in design.values["engine"]])
+    """Return a design with objects for the names of presets, so that axes may set fields within."""
+    for path, name in preset_structs().items():
+        if path in design.values:
+            form: type[Spec] = getattr(_fields, name)
+            design = design.with_values(path, [_object(form, v) for v in design.values[path]])
+    return design
+
+
+def _object(form: type[Spec], value: Any) -> Any:
+    if isinstance(value, str):
+        return form.preset(value)
+    if isinstance(value, Mapping) and "preset" in value:
+        return form.from_dict(value)
+    return value
 
 
 # Of the table that a store keeps; a part of it by another schema is never taken for this one's.

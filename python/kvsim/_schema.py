@@ -68,6 +68,31 @@ def paths() -> dict[str, FieldAbout]:
     return found
 
 
+@functools.cache
+def preset_structs() -> dict[str, str]:
+    """Return the paths of objects that the name of a preset may stand for, and their structs.
+
+    Examples
+    --------
+    >>> preset_structs()["engine"]
+    'Engine'
+    """
+    structs = {s["name"]: s for s in schema()["structs"]}
+    found: dict[str, str] = {}
+
+    def walk(name: str, prefix: str) -> None:
+        for field in structs[name]["fields"]:
+            inner = field["type"].get("of", field["type"])
+            if inner["type"] == "struct":
+                path = prefix + field["name"]
+                if structs[inner["struct"]]["presets"]:
+                    found[path] = inner["struct"]
+                walk(inner["struct"], f"{path}.")
+
+    walk(schema()["root"], "")
+    return found
+
+
 def check_path(path: Any, where: str) -> None:
     """Fail unless scenarios can have a field at this dotted path; suggests the nearest ones."""
     known = paths()

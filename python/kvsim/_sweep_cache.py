@@ -17,7 +17,8 @@ class SweepCache:
     """Results of sweeps by the hash of their inputs, the least recently used dropped first.
 
     Threads may share one. Two that ask for the same sweep at once simulate it once. Sweeps that a
-    deadline or an event cut off are not kept.
+    deadline or an event cut off are not kept, nor those with a point that was refused for lack of
+    memory: there may be more of it later.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ class SweepCache:
                 self.misses += 1
             try:
                 result = simulate()
-                if not result.unfinished:
+                if result.lasting:
                     self._keep(key, result)
             finally:
                 with self._lock:

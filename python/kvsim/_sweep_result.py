@@ -12,6 +12,7 @@ import numpy as np
 
 from kvsim import _analysis, _export
 from kvsim._analysis import Effect, Pivot
+from kvsim._binding import binding_constraints
 from kvsim._knee import Knee, find_knee
 from kvsim._names import nearest
 from kvsim._pandas import frame
@@ -183,7 +184,7 @@ class SweepResult(SweepTable):
 
     def binding_constraints(self) -> list[str | None]:
         """Return what keeps each row's waiting requests out (docs/metrics.md)."""
-        return _analysis.binding_constraints(self)
+        return binding_constraints(self)
 
     def plot(self, kind: str, *args: Any, ax: Any = None, **options: Any) -> Any:
         """Draw the table with a plot of `kvsim.plots` and return its axes.

@@ -13,7 +13,7 @@ from kvsim import _native
 from kvsim._columns import Array, as_array
 from kvsim._names import nearest
 from kvsim._replicate import Uncertainty
-from kvsim._runs import Table
+from kvsim._runs import OF_THIS_MACHINE, Table
 from kvsim.design import Design
 from kvsim.result import COUNTS, SUMMARY, Result, plain_list
 from kvsim.scenario import Scenario
@@ -68,6 +68,12 @@ class SweepTable:
     def unfinished(self) -> list[int]:
         """Points that a deadline or Ctrl-C cut off, by number."""
         return np.flatnonzero(~self._table.finished).tolist()
+
+    @property
+    def lasting(self) -> bool:
+        """Whether every point is there, none refused for what this machine has free just now."""
+        refused = any(OF_THIS_MACHINE in text for text in self._table.reasons().values())
+        return not self.unfinished and not refused
 
     @property
     def axes(self) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ own. Student's t is scipy's.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,11 @@ __all__ = ["Comparison", "Interval", "batch_means", "compare", "replications"]
 
 Floats = npt.NDArray[np.float64]
 
-# Numbers of batches, the most first: more make narrower intervals, if each is long enough.
-_BATCHES = (32, 16, 8)
-# Excursions into the tail that a batch must have, in the mean, of a percentile's own tail and of
-# the tenth above P90 that says as much about means; measured (docs/sweeps.md).
-_EXCURSIONS = 2.5
-_EXCURSIONS_FOR_MEAN = 6
+# Numbers of batches and the excursions into the tail that a series must have for so many: more
+# batches make narrower intervals, if each is long enough. Measured (docs/sweeps.md).
+_FOR_QUANTILE = {32: 160, 16: 80, 8: 20}
+_FOR_MEAN = {32: 192, 16: 96, 8: 48}
+# Of a mean the tail beyond this percentile.
 _TAIL_FOR_MEAN = 0.9
 
 
@@ -281,7 +280,7 @@ def _rank(q: float, n: int) -> int:
 def _of_mean(x: Floats, ranked: Floats, confidence: float) -> Interval:
     estimate = float(x.mean())
     visits = _excursions(x, ranked, _TAIL_FOR_MEAN)
-    batches = _num_batches(visits, _EXCURSIONS_FOR_MEAN)
+    batches = _num_batches(visits, _FOR_MEAN)
     if ranked[0] == ranked[-1]:
         return _batched(estimate, estimate, estimate, confidence, len(x))
     if not batches:
@@ -295,7 +294,7 @@ def _of_quantile(x: Floats, ranked: Floats, q: float, confidence: float) -> Inte
     estimate = float(ranked[_rank(q, n)])
     if ranked[0] == ranked[-1]:
         return _batched(estimate, estimate, estimate, confidence, n)
-    batches = _num_batches(_excursions(x, ranked, q), _EXCURSIONS)
+    batches = _num_batches(_excursions(x, ranked, q), _FOR_QUANTILE)
     if batches:
         half = _half_width((x > estimate).astype(np.float64), batches, confidence)
         if q - half > 0 and q + half < 1:
@@ -316,9 +315,9 @@ def _half_width(x: Floats, batches: int, confidence: float) -> float:
     return t_quantile(confidence, batches - 1) * float(means.std(ddof=1)) / math.sqrt(batches)
 
 
-def _num_batches(excursions: int, needed: float) -> int:
-    """Return the greatest number of batches that have enough excursions each, 0 if none has."""
-    return next((b for b in _BATCHES if excursions >= needed * b), 0)
+def _num_batches(excursions: int, needed: Mapping[int, int]) -> int:
+    """Return the greatest number of batches that have excursions enough, 0 if none has."""
+    return next((batches for batches, least in needed.items() if excursions >= least), 0)
 
 
 def _excursions(x: Floats, ranked: Floats, q: float) -> int:

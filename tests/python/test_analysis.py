@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import kvsim
 from kvsim import _analysis
+from kvsim._binding import setting
 
 RATE = "workload.arrivals.rate_per_s"
 SEQS = "engine.max_num_seqs"
@@ -140,6 +141,41 @@ def test_binding_constraints() -> None:
     assert constraint({BLOCKS: 5}) is None
 
 
+def test_what_an_object_does_not_name_is_its_default() -> None:
+    base = BASE.replace({SEQS: 2})
+    engine = {"num_gpu_blocks": 300, "max_model_len": 4096}
+    result = kvsim.sweep(base, [{"engine": engine}, {"engine": engine, SEQS: 3}, {RATE: 20.0}])
+    assert setting(result, SEQS) == [256, 3, 2]
+    assert setting(result, "engine.num_gpu_blocks") == [300] * 3
+    assert setting(result, "fleet.num_servers") == [None] * 3
+
+
+def test_binding_constraints_of_fleets_are_those_of_their_servers() -> None:
+    def constraint(rate: float, fleet: Any, **engine: Any) -> str | None:
+        base = BASE.replace({"fleet": fleet, **{f"engine.{k}": v for k, v in engine.items()}})
+        return kvsim.sweep(base, {RATE: [rate]}).binding_constraints()[0]
+
+    four = {"num_servers": 4}
+    assert constraint(0.1, four) == "arrivals"
+    assert constraint(80.0, four, max_num_seqs=2) == "max_num_seqs"
+    assert constraint(80.0, four, num_gpu_blocks=50) == "kv_cache"
+    # Of one pool of 50 blocks a mean request is a great part, of four a quarter of that.
+    assert constraint(20.0, {"num_servers": 1}, num_gpu_blocks=50) == "kv_cache"
+    # Less than half a request waits at each of 40 servers, if not at all together.
+    waits = kvsim.sweep(BASE.replace(fleet=kvsim.Fleet(num_servers=40)), {RATE: [60.0], SEQS: [1]})
+    assert 0.5 < waits["mean_waiting"][0] < 20
+    assert waits.binding_constraints() == ["arrivals"]
+    engine = {"max_num_seqs": 2, "num_gpu_blocks": 300, "max_model_len": 4096}
+    groups = {"groups": [{"count": 3, "engine": engine}]}
+    assert constraint(80.0, groups, max_num_seqs=64) == "max_num_seqs"
+    one_shot = {
+        "workload": {"num_requests": 300},
+        "fleet": {"num_servers": 2, "server": {"kind": "one_shot", "s0_ms": 100}},
+    }
+    found = kvsim.sweep(one_shot, {RATE: [0.1, 100.0]}).binding_constraints()
+    assert found == ["arrivals", "servers"]
+
+
 def test_it_prints_well(result: kvsim.SweepResult) -> None:
     page = result._repr_html_()
     assert page.count("<tr>") == 21
@@ -149,3 +185,7 @@ def test_it_prints_well(result: kvsim.SweepResult) -> None:
     assert 'title="engine.num_gpu_blocks: request 0 needs' in page
     with_intervals = kvsim.sweep(BASE, {SEQS: [8]}, replications=3)._repr_html_()
     assert " ± " in with_intervals
+    long = BASE.replace({"workload.num_requests": 20_000, SEQS: 8})
+    within = kvsim.sweep(long, {RATE: [3.0]}, intervals="batch_means")
+    low, high = (float(bound[0]) for bound in within.interval("p99_ttft_ms"))
+    assert f"({low:,.4g} to {high:,.4g})" in within._repr_html_(), "not at equal distances"

@@ -26,6 +26,18 @@ def valid(kind: str, value: Any) -> None:
     jsonschema.validate(value, kvsim.json_schema(kind), cls=jsonschema.Draft202012Validator)
 
 
+def test_a_cache_keeps_no_row_that_memory_did_not_suffice_for() -> None:
+    cache = kvsim.SweepCache()
+    huge = {"workload.num_requests": [10, 10**9]}
+    first = kvsim.sweep(BASE, huge, cache=cache)
+    assert first.status == ["ok", "invalid"]
+    assert "fits into memory" in first.reason[1]
+    assert len(cache) == 0
+    assert kvsim.sweep(BASE, huge, cache=cache) is not first
+    kvsim.sweep(BASE, {"workload.num_requests": [10, 0]}, cache=cache)
+    assert len(cache) == 1, "a value that is not allowed stays so"
+
+
 def test_the_json_of_a_sweep() -> None:
     answer = json.loads(kvsim.sweep(BASE, AXES).to_json(metric="p99_e2el_ms"))
     valid("sweep", answer)

@@ -311,3 +311,73 @@ def test_intervals_that_are_too_narrow_are_noticed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(statistics, "t_quantile", lambda *_: 1.0)
     inside = mm1.coverage(0.5, repetitions=60, runs=8, num_requests=5000)
     assert inside["mean_e2el_ms"] < 50 / 60
+
+
+# ---- warm-up
+
+BUSY = {
+    "engine": {"num_gpu_blocks": 2000, "max_model_len": 4096},
+    "step_time": {"kind": "affine"},
+    "workload": {
+        "num_requests": 300,
+        "arrivals": {"kind": "poisson", "rate_per_s": 6},
+        "lengths": {"kind": "uniform"},
+    },
+    "record": "all",
+}
+
+
+def gaps_from(result: kvsim.Result, first: int) -> list[int]:
+    """Gaps between tokens, in steps that begin after the arrival of a request, by the records."""
+    q, steps, entries = result.requests, result.steps, result.entries
+    sampled = entries["sampled"] > 0
+    step, request = entries["step"][sampled], entries["request"][sampled]
+    found: list[int] = []
+    for r in range(len(q["arrival_ns"])):
+        at = step[request == r]
+        late = steps["t_ns"][at[1:]] >= q["arrival_ns"][first]
+        found += np.diff(steps["end_ns"][at])[late].tolist()
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    "engine", [{}, {"async_scheduling": True}, {"long_prefill_token_threshold": 64}]
+)
+@pytest.mark.parametrize("mode", ["leap", "step"])
+def test_a_warm_up_leaves_out_gaps_too(mode: str, engine: dict[str, Any]) -> None:
+    scenario = {**BUSY, "engine": BUSY["engine"] | engine, "mode": mode}  # type: ignore[operator]
+    whole = kvsim.simulate(scenario)
+    cut = kvsim.simulate({**scenario, "warmup": {"kind": "requests", "num_requests": 60}})
+    values = cut.itl()
+    found = np.repeat(values.values_ns, values.counts).tolist()
+    if engine.get("async_scheduling"):
+        # Steps overlap: the gap of a step in flight when the request is seen counts.
+        assert len(gaps_from(whole, 60)) == pytest.approx(len(found), rel=0.01)
+    else:
+        assert found == gaps_from(whole, 60)
+        assert cut.summary["mean_itl_ms"] == pytest.approx(np.mean(found) / 1e6)
+    assert cut.summary["mean_itl_ms"] != whole.summary["mean_itl_ms"]
+    for column in whole.requests:
+        assert np.array_equal(whole.requests[column], cut.requests[column])
+
+
+@pytest.mark.parametrize("fleet", [None, {"num_servers": 1}, {"num_servers": 3}])
+def test_mser_5_leaves_out_the_gaps_of_the_requests_that_it_cuts(fleet: Any) -> None:
+    # Starts empty and fills up.
+    arrivals = {"kind": "poisson", "rate_per_s": 20}
+    workload = {**BUSY["workload"], "arrivals": arrivals}  # type: ignore[dict-item]
+    slow = {**BUSY, "workload": workload, "record": "requests", "fleet": fleet}
+    found = kvsim.simulate({**slow, "warmup": {"kind": "mser5"}})
+    n = int(found.summary["warmup_requests"] or 0)
+    assert n > 0
+    told = kvsim.simulate({**slow, "warmup": {"kind": "requests", "num_requests": n}})
+    assert told.summary == found.summary
+    assert found.summary["mean_itl_ms"] != kvsim.simulate(slow).summary["mean_itl_ms"]
+
+
+def test_a_fleet_of_one_leaves_out_the_same_gaps() -> None:
+    scenario = {**BUSY, "record": "requests", "warmup": {"kind": "requests", "num_requests": 80}}
+    alone = kvsim.simulate(scenario).summary
+    fleet = kvsim.simulate({**scenario, "fleet": {"num_servers": 1}}).summary
+    names = [n for n in alone if n.endswith("_itl_ms")]
+    assert [fleet[n] for n in names] == [alone[n] for n in names]

@@ -210,8 +210,9 @@ def test_an_interrupt_keeps_what_is_finished(folder: Path) -> None:
 
 
 def test_a_callback_that_raises_leaves_rows_in_the_store(folder: Path) -> None:
-    def progress(*_: int) -> None:
-        raise RuntimeError("enough")
+    def progress(done: int, _: int) -> None:
+        if done:
+            raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough") as caught:
         kvsim.sweep(BASE, {"seed": range(20_000)}, threads=1, store=folder, progress=progress)

@@ -27,6 +27,7 @@ void TokenServers::finish(RunTotals& totals, FleetTotals& fleet, ItlHistogram& i
     totals.waiting_integral += t.waiting_integral;
     totals.running_integral += t.running_integral;
     totals.used_block_integral += t.used_block_integral;
+    if (!server.counts_gaps()) continue;  // it made no call after the warm-up
     for (const ItlHistogram::Entry& e : server.ledger().itl.distinct())
       itl.add(e.value_ns, e.count);
   }

@@ -45,7 +45,7 @@ class TokenServers {
   template <class Done, class Started>
   void act(std::size_t s, const NextAct& a, Ns bound, Done&& done, Started&& /*started*/) {
     Life& life = lives_[alive_[s]];
-    if (a.phase == 1) return life.server->advance(bound);
+    if (a.phase == 1) return life.server->run_to(bound);
     const std::uint32_t r = life.server->pop();
     life.over[r] = 1;
     done(life.copies[r], 0, a.time);

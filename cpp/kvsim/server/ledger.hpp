@@ -32,7 +32,12 @@ class Ledger {
   [[nodiscard]] Ns* last_tokens() { return last_token_ns_.data(); }  // by request
   void set_last_token(std::uint32_t r, Ns t) { last_token_ns_[r] = t; }
 
-  void arrived(std::uint32_t r, Ns arrival) { columns.arrival_ns[r] = arrival; }
+  void arrived(std::uint32_t r, Ns arrival) {
+    columns.arrival_ns[r] = arrival;
+    if (num_arrived_++ == gaps_from_) itl = ItlHistogram{};
+  }
+  // Counts gaps from the step on that sees this arrival (a number, by order) first.
+  void count_gaps_from(std::int64_t arrival) { gaps_from_ = arrival; }
 
   void admitted(std::uint32_t r, std::int64_t hit_tokens, std::int64_t known, bool resumed) {
     if (!resumed) {
@@ -166,6 +171,8 @@ class Ledger {
   bool queued_;  // batches in flight
   bool first_tokens_ = false;
   Ns now_ = 0;
+  std::int64_t num_arrived_ = 0;
+  std::int64_t gaps_from_ = -1;
   Int128 sojourn_ = 0;
   std::vector<Ns> last_token_ns_;
   std::vector<std::uint8_t> redoing_;

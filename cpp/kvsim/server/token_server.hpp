@@ -37,7 +37,18 @@ class TokenServer {
     }
     return r;
   }
-  virtual void advance(Ns horizon) = 0;
+  // Makes the scheduling calls before the horizon.
+  void run_to(Ns horizon) {
+    if (horizon > gaps_from_) {
+      advance(gaps_from_);
+      ledger().itl = ItlHistogram{};
+      gaps_from_ = kNever;
+    }
+    advance(horizon);
+  }
+  // Counts inter-token gaps of calls from t on only.
+  void count_gaps_from(Ns t) { gaps_from_ = t; }
+  [[nodiscard]] bool counts_gaps() const { return gaps_from_ == kNever; }
   // Takes a request out; false if its last step has begun.
   bool cancel(std::uint32_t r) {
     for (std::size_t i = taken_; i < finished_.size(); ++i) {
@@ -55,6 +66,7 @@ class TokenServer {
   }
 
  protected:
+  virtual void advance(Ns horizon) = 0;
   [[nodiscard]] virtual Ns next_call() const = 0;
   virtual void enter() = 0;
   virtual void abort(std::uint32_t r) = 0;
@@ -63,6 +75,9 @@ class TokenServer {
   ArrivalFeed::Finishes finished_;
   std::size_t taken_ = 0;
   FrontEnd front_end_;
+
+ private:
+  Ns gaps_from_ = kNever;
 };
 
 inline std::uint32_t TokenServer::submit(Ns t, const RequestTable& from, std::uint32_t r) {
@@ -95,7 +110,6 @@ class ReplicaServer final : public TokenServer {
     if (first_tokens) replica_.ledger().keep_first_tokens();
   }
 
-  void advance(Ns horizon) override { replica_.advance(horizon); }
   void set_slowdown(double factor) override {
     if constexpr (Replica::can_abort) {
       replica_.set_slowdown(factor);
@@ -107,6 +121,7 @@ class ReplicaServer final : public TokenServer {
   Ledger& ledger() override { return replica_.ledger(); }
 
  protected:
+  void advance(Ns horizon) override { replica_.advance(horizon); }
   Ns next_call() const override { return replica_.next_call(); }
   void enter() override { replica_.submit(); }
   void abort(std::uint32_t r) override {

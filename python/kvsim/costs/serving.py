@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kvsim import catalog
-from kvsim._analysis import setting
+from kvsim._binding import setting
 from kvsim._names import nearest
 from kvsim.costs.prices import Owned, Price, Rented
 from kvsim.costs.prices import price as listed_price

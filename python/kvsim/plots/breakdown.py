@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim._analysis import effects, several
+from kvsim._waterfall import FLEET_PARTS, PARTS
+from kvsim.plots import parts
 from kvsim.plots.labels import axis_label, metric_label, value_label
-from kvsim.plots.style import COLOURS, GREY, axes, plain, plain_values, styled
+from kvsim.plots.style import COLOURS, axes, plain, plain_values, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from kvsim._sweep_result import SweepResult
-
-# Parts of a request's time in order, with a colour and a hatch that tell them apart in grey.
-_PARTS = (
-    ("frontend", GREY, ""),
-    ("queue", COLOURS[3], "///"),
-    ("host", COLOURS[6], ""),
-    ("compute", COLOURS[0], ""),
-    ("hbm", COLOURS[4], "..."),
-    ("comm", COLOURS[1], "\\\\\\"),
-    ("preempted", COLOURS[5], "xxx"),
-    ("redo", "#F0E442", "+++"),
-    ("bubble", "#CCCCCC", "---"),
-)
 
 
 class WaterfallBars:
@@ -61,8 +50,9 @@ class WaterfallBars:
         values = result.axis(axis)
         for path in several(result, [axis]):
             raise ValueError(f"axes: {path} has several values; select one first")
-        self._parts = {part: result[f"mean_{part}_ms"] for part, _, _ in _PARTS}
-        if not np.isfinite(self._parts["host"]).any():
+        columns = {part: result[f"mean_{part}_ms"] for part in (*FLEET_PARTS, *PARTS)}
+        self._parts = {part: c for part, c in columns.items() if np.isfinite(c).any()}
+        if "host" not in self._parts:
             raise ValueError("waterfall: no row has one; allowed: record_waterfall=True")
         self._values, self._status = values, result.status
 
@@ -82,14 +72,12 @@ class WaterfallBars:
         place = np.arange(len(self._values))
         bottom = np.zeros(len(place))
         total = np.nansum([*self._parts.values()], axis=0).max()
-        for part, colour, hatch in _PARTS:
-            height = np.nan_to_num(self._parts[part])
+        for part, column in self._parts.items():
+            height = np.nan_to_num(column)
             if height.max() < 1e-4 * total:
                 continue
-            ax.bar(
-                place, height, 0.72, bottom, color=colour, hatch=hatch, label=part,
-                edgecolor="white", linewidth=0.6, zorder=2,
-            )  # fmt: skip
+            look = parts.look(part)
+            ax.bar(place, height, 0.72, bottom, label=parts.name(part), zorder=2, **look)
             bottom += height
         # What never settles would dwarf the rest: such bars are cut off, and say so.
         settled = bottom[np.array(self._status) == "ok"]
