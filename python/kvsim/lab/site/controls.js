@@ -214,5 +214,5 @@ export class Controls {
 /** @param {number | null} value */
 function compact(value) {
   if (value === null) return "any";
-  return value >= 1e5 ? value.toExponential().replace("e+", "e") : String(value);
+  return value >= 1e5 ? Number(value.toPrecision(2)).toExponential().replace("e+", "e") : String(value);
 }

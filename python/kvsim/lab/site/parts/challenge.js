@@ -93,7 +93,7 @@ export class Challenge {
       h("p", { class: `verdict ${v.met ? "kept" : "missed"}` },
         v.met ? "Kept: " : "Not yet: ",
         v.cheaper ? "the cost falls by " : "the cost changes by ",
-        number(v.cheaper ? v.saved : v.saved === null ? null : -v.saved, "%", today, run),
+        number(v.cheaper ? v.saved : v.saved === null ? null : 0 - v.saved, "%", today, run),
         ` (asked: ${format(cfo.saving, "%")} less); ${cfo.guard.label} `,
         v.steady ? "is no worse." : "is worse."));
     this.#button.disabled = false;
