@@ -47,6 +47,7 @@ function picture({ data, ghost, options, theme }) {
   const before = ghost ? partsOf(ghost, options) : null;
   const names = Object.keys(LOOKS).filter((n) => (now[n] ?? 0) > 0 || (before?.[n] ?? 0) > 0);
   const latency = `${WHICH[options.which ?? "p99"]} ${LATENCIES[options.metric ?? "ttft"]}`;
+  const failed = Object.keys(now).length === 0;
   const total = sum(now);
   const labels = [...names.map((n) => LOOKS[n][0]), "total"];
   return {
@@ -58,14 +59,14 @@ function picture({ data, ghost, options, theme }) {
           names.map((n) => `${LOOKS[n][0]} ${figure(now[n] ?? 0)}`).join(", ")
         : `${latency}: none, the run is ${data.status}. ${data.reason}`,
     runs: ghost ? [data.id, ghost.id] : [data.id],
-    traces: bars(names, labels, now, before, theme),
+    traces: bars(names, labels, now, before, theme, failed),
     layout: layout(latency, labels, names, before, total, data, options, theme),
     head: ["part", "ms", ...(before ? ["before (ms)", "change (ms)"] : [])],
     rows: [...names, null].map((n) => {
-      const value = n === null ? total : (now[n] ?? 0);
+      const value = failed ? null : n === null ? total : (now[n] ?? 0);
       const was = before && (n === null ? sum(before) : (before[n] ?? 0));
       const label = n === null ? "total" : LOOKS[n][0];
-      return { run: data.id, cells: [label, value, ...(was === null ? [] : [was, value - was])] };
+      return { run: data.id, cells: [label, value, ...(was === null ? [] : [was, value === null ? null : value - was])] };
     }),
   };
 }
@@ -93,8 +94,9 @@ function starts(names, parts) {
 /**
  * @param {string[]} names @param {string[]} labels @param {Record<string, number>} now
  * @param {Record<string, number> | null} before @param {Theme} theme
+ * @param {boolean} failed then there is nothing to say of any part
  */
-function bars(names, labels, now, before, theme) {
+function bars(names, labels, now, before, theme, failed) {
   const { text, faint } = PALETTES[theme];
   const values = [...names.map((n) => now[n] ?? 0), sum(now)];
   const was = before && [...names.map((n) => before[n] ?? 0), sum(before)];
@@ -108,9 +110,10 @@ function bars(names, labels, now, before, theme) {
         color, line: { color: text, width: 1 },
         pattern: { shape, fillmode: "overlay", fgcolor: "#333333", size: 7, solidity: 0.25 },
       },
-      text: `${figure(values[i], 3)} ms${was ? change(values[i] - was[i]) : ""}`,
+      text: failed ? "" : `${figure(values[i], 3)} ms${was ? change(values[i] - was[i]) : ""}`,
+      hoverinfo: failed ? "skip" : undefined,
       textposition: "outside", cliponaxis: false, textfont: { color: text }, showlegend: false,
-      hovertemplate:
+      hovertemplate: failed ? undefined :
         `${label}<br><b>${figure(values[i], 5)} ms</b>` +
         (was ? `<br>before ${figure(was[i], 5)} ms` : "") + "<extra></extra>",
     };
@@ -144,7 +147,7 @@ function layout(latency, labels, names, before, total, data, options, theme) {
     shapes.push({ type: "line", x0: limit, x1: limit, yref: "paper", y0: 0, y1: 1, line: { color: red, dash: "longdash", width: 2 } });
     annotations.push({ x: limit, yref: "paper", y: 1, yanchor: "bottom", xanchor: "left", showarrow: false, text: `limit ${figure(limit)} ms`, font: { size: 12, color: red } });
   }
-  if (!names.length) {
+  if (total === 0) {
     annotations.push({
       xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, font: { size: 15, color: red },
       text: `No latency: the run is ${data.status}`,
