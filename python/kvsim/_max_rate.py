@@ -267,9 +267,7 @@ def _rows(table: Any, limits: tuple[Limit, ...], price: Prices) -> list[dict[str
                 broken.append((float(limit.excess(worst)[0]), f"{limit} is broken"))
         row["met"] = table.status[i] == "ok" and not broken
         drifts = "the queue drifts up" if table.status[i] == "unstable" else table.reason[i]
-        row["binding"] = (
-            "" if row["met"] else drifts if table.status[i] != "ok" else max(broken)[1]
-        )
+        row["binding"] = "" if row["met"] else drifts if table.status[i] != "ok" else max(broken)[1]
         out.append(row)
     return out
 

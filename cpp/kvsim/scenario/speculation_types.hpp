@@ -119,7 +119,8 @@ struct DraftSpec {
         field("kv_cache_dtype", &D::kv_cache_dtype, {.doc = "Data type of the draft's KV cache."}),
         field("step_time", &D::step_time,
               {.doc = "How long a step of the draft takes; with ngram, one search for all requests "
-                      "of a step (null draft = no time)."})};
+                      "of a step. Of kernels, host times that are null are 0: the engine's loop "
+                      "runs once a step, whose host time the model's step has."})};
   }
 };
 

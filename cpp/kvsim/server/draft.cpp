@@ -55,7 +55,13 @@ std::shared_ptr<const StepTimeModel> draft_step_time(const EngineSpec& engine,
   context.tensor_parallel_size = d.tensor_parallel_size.value_or(context.tensor_parallel_size);
   context.weight_dtype = d.weight_dtype;
   context.kv_cache_dtype = d.kv_cache_dtype;
-  auto model = std::make_shared<const StepTimeModel>(make_step_time(d.step_time, context));
+  StepTimeSpec spec = d.step_time;
+  if (auto* kernels = std::get_if<Kernels>(&spec)) {
+    // The engine's loop runs once a step, whose host time is the target's.
+    if (!kernels->host_us) kernels->host_us = 0;
+    if (!kernels->host_us_per_seq) kernels->host_us_per_seq = 0;
+  }
+  auto model = std::make_shared<const StepTimeModel>(make_step_time(spec, context));
   for (const std::string& w : step_time_warnings(*model)) warnings.push_back("draft: " + w);
   return model;
 }
