@@ -86,22 +86,21 @@ std::int64_t longest(const std::vector<std::int32_t>& tokens) {
 
 StepTimeContext step_time_context(const Scenario& s, const Inputs& in, const Setup& setup,
                                   const RequestTable& requests) {
-  return {
-      setup.model,
-      setup.gpu,
-      s.tensor_parallel_size,
-      s.weight_dtype,
-      s.kv_cache_dtype,
-      setup.config.budget,
-      s.engine.max_num_seqs,
-      setup.budget.num_gpu_blocks,
-      setup.config.block_size,
-      s.pipeline_parallel_size,
-      s.engine.async_scheduling,
-      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
-      longest(requests.prompt_tokens),
-      longest(requests.prompt_tokens) + longest(requests.output_tokens),
-      requests.size()};
+  return {setup.model,
+          setup.gpu,
+          s.tensor_parallel_size,
+          s.weight_dtype,
+          s.kv_cache_dtype,
+          setup.config.budget,
+          s.engine.max_num_seqs,
+          setup.budget.num_gpu_blocks,
+          setup.config.block_size,
+          s.pipeline_parallel_size,
+          s.engine.async_scheduling,
+          setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
+          longest(requests.prompt_tokens),
+          longest(requests.prompt_tokens) + longest(requests.output_tokens),
+          requests.size()};
 }
 
 Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,

@@ -17,7 +17,6 @@ BASE: dict[str, Any] = {
     "model": "llama-3-8b",
     "gpu": "h100-sxm",
     "tensor_parallel_size": 4,
-    "engine": {"max_model_len": 4096},
     "workload": {
         "num_requests": 400,
         "lengths": {"kind": "lognormal"},

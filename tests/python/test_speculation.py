@@ -124,13 +124,16 @@ def test_acceptance_by_place_and_by_request() -> None:
 
 
 def test_ngram_proposes_when_it_finds_a_match() -> None:
-    law = {"kind": "constant", "alpha": 1.0}
-    engine = {"spec_method": "ngram", "spec_acceptance": law}
-    always = kvsim.simulate(lone(**engine))
-    assert always.summary["mean_acceptance_length"] == pytest.approx(5, rel=0.01)
-    half = kvsim.simulate(lone(**engine, spec_match_probability=0.5))
-    ratio = half.totals["steps"] / always.totals["steps"]
-    assert ratio == pytest.approx(5 / 3, rel=0.05)  # (5 + 1) / 2 tokens a step
+    def steps(match: float) -> int:
+        law = {"kind": "constant", "alpha": 1.0}
+        scenario = lone(spec_method="ngram", spec_acceptance=law, spec_match_probability=match)
+        scenario["workload"]["num_requests"] = 1
+        return kvsim.simulate(scenario).totals["steps"]
+
+    assert steps(1.0) == 1 + 600
+    # (5 + 1) / 2 tokens a step.
+    assert steps(0.5) == pytest.approx(3000 / 3, rel=0.05)
+    assert steps(0.0) == 3000
 
 
 def test_drafts_take_time_and_memory() -> None:

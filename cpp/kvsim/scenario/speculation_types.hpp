@@ -43,9 +43,9 @@ struct ConstantAcceptance {
   static constexpr std::string_view doc =
       "Each draft is accepted with the same probability (Leviathan et al., 2023).";
   static constexpr auto fields() {
-    return std::tuple{field(
-        "alpha", &ConstantAcceptance::alpha,
-        {.min = 0, .max = 1, .doc = "Probability if all drafts before it were accepted."})};
+    return std::tuple{
+        field("alpha", &ConstantAcceptance::alpha,
+              {.min = 0, .max = 1, .doc = "Probability if all drafts before it were accepted."})};
   }
 };
 

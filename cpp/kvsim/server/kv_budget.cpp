@@ -57,16 +57,16 @@ std::string gb(double bytes) {
 }
 
 [[noreturn]] void fail_missing(const KvBudget& b, double needed_kv_bytes, const std::string& what,
-                               const std::string& model, const std::string& gpu,
-                               std::int64_t gpus, const DraftMemory& draft) {
+                               const std::string& model, const std::string& gpu, std::int64_t gpus,
+                               const DraftMemory& draft) {
   const std::string drafting =
       draft.name.empty() ? "" : ", those of " + draft.name + " (drafts) " + gb(draft.weight_bytes);
   fail(ErrorKind::infeasible,
        what + ": " + gb(needed_kv_bytes - b.kv_bytes) + " GB a GPU are missing; of " +
            gb(b.memory_bytes) + " GB (gpu_memory_utilization) of " + gpu + ", the weights of " +
            model + " over " + std::to_string(gpus) + " GPU" + (gpus == 1 ? "" : "s") + " take " +
-           gb(b.weight_bytes) + drafting + ", activations " + gb(b.activation_bytes) + ", the runtime " +
-           gb(b.reserve_bytes));
+           gb(b.weight_bytes) + drafting + ", activations " + gb(b.activation_bytes) +
+           ", the runtime " + gb(b.reserve_bytes));
 }
 
 std::int64_t blocks_that_fit(const KvBudget& b, double block_bytes) {
@@ -118,9 +118,10 @@ KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, con
     const std::int64_t needed = (longest + engine.block_size - 1) / engine.block_size + 1;
     if (b.kv_bytes < 2 * block_bytes) {
       const bool alone = b.kv_bytes + b.draft_weight_bytes >= 2 * block_bytes;
-      fail_missing(b, 2 * block_bytes,
-                   alone ? "the draft model does not fit beside the model" : "the model does not fit",
-                   model->name, gpu->name, gpus, draft);
+      fail_missing(
+          b, 2 * block_bytes,
+          alone ? "the draft model does not fit beside the model" : "the model does not fit",
+          model->name, gpu->name, gpus, draft);
     }
     b.num_gpu_blocks = blocks_that_fit(b, block_bytes);
     if (b.num_gpu_blocks < needed) {

@@ -27,7 +27,7 @@ struct KvBudget {
   std::int64_t usable_blocks = 0;
   std::int64_t usable_tokens = 0;
   double kv_bytes_per_token = 0;  // of the draft model too
-  double memory_bytes = 0;  // gpu_memory_utilization * memory
+  double memory_bytes = 0;        // gpu_memory_utilization * memory
   double weight_bytes = 0;
   double draft_weight_bytes = 0;
   double activation_bytes = 0;

@@ -164,10 +164,8 @@ TEST(kv_budget, a_draft_model_takes_its_weights_and_its_kv) {
   CHECK_EQ(with.num_gpu_blocks,
            static_cast<std::int64_t>(std::floor(with.kv_bytes / (16 * (40960 + 4096)))));
   const kvsim::DraftMemory large{"large", 60e9, 4096};
-  CHECK_THROWS_KIND(
-      compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, large), infeasible,
-      "the draft model does not fit beside the model");
-  CHECK_THROWS_KIND(
-      compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, large), infeasible,
-      "those of large (drafts) 60.00");
+  CHECK_THROWS_KIND(compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, large),
+                    infeasible, "the draft model does not fit beside the model");
+  CHECK_THROWS_KIND(compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, large),
+                    infeasible, "those of large (drafts) 60.00");
 }
