@@ -718,8 +718,9 @@ class Draft(Spec):
     kv_cache_dtype : KvCacheDtype, default 'auto'
         Data type of the draft's KV cache.
     step_time : StepTime, default Kernels()
-        How long a step of the draft takes; with ngram, one search for all requests of a step (null
-        draft = no time).
+        How long a step of the draft takes; with ngram, one search for all requests of a step. Of
+        kernels, host times that are null are 0: the engine's loop runs once a step, whose host time
+        the model's step has.
     """
 
     model: str | Model | None

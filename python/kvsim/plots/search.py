@@ -111,18 +111,16 @@ def cost_latency_frontier(
     _cloud(ax, [c for c in found.tried if c.feasible], x, y, label="tried", marker="o",
            color=LIGHT)  # fmt: skip
     _front(ax, found, x, y)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    plain_ticks(ax, "x")
-    plain_ticks(ax)
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel(_label(x))
     ax.set_ylabel(_label(y))
     ax.set_title(title or "What nothing beats")
     ax.legend(loc="upper right")
     if label and len(found.pareto) <= 8:
-        for number, c in enumerate(found.pareto, 1):
+        for numbers, (at_x, at_y) in _places(found, x, y, ax):
             ax.annotate(
-                str(number), (c.figures[x][0], c.figures[y][0]), xytext=(5, 5),
+                ", ".join(map(str, numbers)), (at_x, at_y), xytext=(5, 5),
                 textcoords="offset points", fontsize=8.5,
             )  # fmt: skip
         ax.annotate(
@@ -153,11 +151,30 @@ def _front(ax: Axes, found: OptimizeResult, x: str, y: str) -> None:
     )  # fmt: skip
 
 
+def _places(
+    found: OptimizeResult, x: str, y: str, ax: Axes
+) -> list[tuple[list[int], tuple[float, float]]]:
+    """Return the numbers of the Pareto set by place; those that would overlap share one."""
+    wide, high = ax.get_xlim()[1], ax.get_ylim()[1]
+    places: list[tuple[list[int], tuple[float, float]]] = []
+    for number, c in enumerate(found.pareto, 1):
+        here = c.figures[x][0], c.figures[y][0]
+        for numbers, (at_x, at_y) in places:
+            if abs(here[0] - at_x) < 0.03 * wide and abs(here[1] - at_y) < 0.04 * high:
+                numbers.append(number)
+                break
+        else:
+            places.append(([number], here))
+    return places
+
+
 def _label(name: str) -> str:
     from kvsim.costs import FIGURES
 
+    if name.startswith("usd_"):
+        return "USD " + name.removeprefix("usd_").replace("_", " ")
     if name in FIGURES:
-        return f"{name.removeprefix('usd_').replace('_', ' ')} ({FIGURES[name]})"
+        return f"{name.replace('_', ' ')} ({FIGURES[name]})"
     return metric_label(name)
 
 

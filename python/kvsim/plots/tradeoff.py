@@ -84,6 +84,7 @@ def _bar(ax: Axes, what: Waterfall, name: str) -> set[str]:
 
 
 def _paths(ax: Axes, found: LatencyTradeoff) -> None:
+    left_out: list[str] = []
     for index, (lever, name) in enumerate(_NAMES.items()):
         rows = [r for r in found.of(lever) if r["mean_tpot_ms"] is not None]
         ok = [r for r in rows if r["status"] == "ok"]
@@ -91,12 +92,11 @@ def _paths(ax: Axes, found: LatencyTradeoff) -> None:
         ax.plot(
             [r["mean_ttft_ms"] for r in ok], [r["mean_tpot_ms"] for r in ok], label=name, **look
         )
-        drifting = [r for r in rows if r["status"] == "unstable"]
-        ax.plot(
-            [r["mean_ttft_ms"] for r in drifting], [r["mean_tpot_ms"] for r in drifting],
-            linestyle="none", marker=look["marker"], color=look["color"], markerfacecolor="white",
-        )  # fmt: skip
+        drifting = [_value(lever, r["value"]) for r in rows if r["status"] != "ok"]
+        left_out += [f"{lever} {', '.join(drifting)}"] if drifting else []
         for row, place in ((ok[0], (-4, -11)), (ok[-1], (4, 5))) if len(ok) > 1 else ():
+            if abs(row["mean_ttft_ms"] / found.ttft.total_ms - 1) < 0.02:
+                continue  # the star stands there
             ax.annotate(
                 _value(lever, row["value"]), (row["mean_ttft_ms"], row["mean_tpot_ms"]),
                 xytext=place, textcoords="offset points", fontsize=8, color=look["color"],
@@ -105,9 +105,10 @@ def _paths(ax: Axes, found: LatencyTradeoff) -> None:
         [found.ttft.total_ms], [found.tpot.total_ms], marker="*", markersize=13, color="#000000",
         linestyle="none", label=f"as it is (load {found.base_load:.0%})", zorder=5,
     )  # fmt: skip
-    if any(r["status"] == "unstable" for r in found.rows):
-        ax.plot([], [], linestyle="none", marker="o", color=GREY, markerfacecolor="white",
-                label="queue drifts up")  # fmt: skip
+    if left_out:
+        # What has no steady state has no latency.
+        shown = f"not drawn, the queue drifts up: {'; '.join(left_out)}"
+        ax.annotate(shown, (1, 0.02), xycoords="axes fraction", ha="right", fontsize=8, color=GREY)
     ax.set_xscale("log")
     plain_ticks(ax, "x")
     ax.set_ylim(bottom=0)
