@@ -178,6 +178,9 @@ struct RunTotals {
   std::int64_t prefix_hit_tokens = 0;    // of these, found in the prefix cache
   std::int64_t draft_tokens = 0;
   std::int64_t accepted_tokens = 0;
+  std::int64_t verifications = 0;            // passes over a request's drafts
+  std::int64_t speculative_preemptions = 0;  // that would not have been without draft slots
+  Ns draft_ns = 0;                           // of busy_ns, drafting
   std::int64_t max_running = 0;
   std::int64_t max_waiting = 0;
   std::int64_t max_used_blocks = 0;

@@ -147,6 +147,9 @@ void for_each_total(const RunTotals& t, Visit&& visit) {
   visit("prefix_hit_tokens", t.prefix_hit_tokens);
   visit("draft_tokens", t.draft_tokens);
   visit("accepted_tokens", t.accepted_tokens);
+  visit("verifications", t.verifications);
+  visit("speculative_preemptions", t.speculative_preemptions);
+  visit("draft_ns", t.draft_ns);
   visit("max_running", t.max_running);
   visit("max_waiting", t.max_waiting);
   visit("max_used_blocks", t.max_used_blocks);
@@ -175,6 +178,7 @@ void for_each_member(const KvBudget& b, Visit&& visit) {
   visit("kv_bytes_per_token", b.kv_bytes_per_token);
   visit("memory_bytes", b.memory_bytes);
   visit("weight_bytes", b.weight_bytes);
+  visit("draft_weight_bytes", b.draft_weight_bytes);
   visit("activation_bytes", b.activation_bytes);
   visit("reserve_bytes", b.reserve_bytes);
   visit("kv_bytes", b.kv_bytes);

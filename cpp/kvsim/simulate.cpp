@@ -10,6 +10,7 @@
 #include "kvsim/metrics/summary.hpp"
 #include "kvsim/metrics/warmup.hpp"
 #include "kvsim/scenario/json.hpp"
+#include "kvsim/server/draft.hpp"
 #include "kvsim/server/replicas.hpp"
 #include "kvsim/setup.hpp"
 #include "kvsim/simulate_fleet.hpp"
@@ -76,17 +77,48 @@ void prepare_swap(const Scenario& s, Setup& setup) {
   rules.swap_ns_per_block = block_bytes / bytes_per_s * 1e9;
 }
 
+// A plain loop, which compilers turn into vector instructions.
+std::int64_t longest(const std::vector<std::int32_t>& tokens) {
+  std::int32_t most = 0;
+  for (const std::int32_t t : tokens) most = std::max(most, t);
+  return most;
+}
+
+StepTimeContext step_time_context(const Scenario& s, const Inputs& in, const Setup& setup,
+                                  const RequestTable& requests) {
+  return {setup.model,
+          setup.gpu,
+          s.tensor_parallel_size,
+          s.weight_dtype,
+          s.kv_cache_dtype,
+          setup.config.budget,
+          s.engine.max_num_seqs,
+          setup.budget.num_gpu_blocks,
+          setup.config.block_size,
+          s.pipeline_parallel_size,
+          s.engine.async_scheduling,
+          setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
+          longest(requests.prompt_tokens),
+          longest(requests.prompt_tokens) + longest(requests.output_tokens),
+          requests.size()};
+}
+
 Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
               std::vector<std::string>& warnings) {
   Setup setup;
   if (s.model) setup.model = &in.catalog->model(*s.model, "model");
   if (s.gpu) setup.gpu = &in.catalog->gpu(*s.gpu, "gpu");
   const std::int64_t max_len = resolve_max_model_len(s, setup.model, requests, warnings);
+  const std::optional<ModelSpec> drafter = draft_model(s.engine, *in.catalog, setup.model);
+  const ModelSpec* draft = drafter ? &*drafter : nullptr;
   setup.budget = compute_kv_budget(s.engine, setup.model, setup.gpu, s.tensor_parallel_size,
-                                   s.weight_dtype, s.kv_cache_dtype, s.pipeline_parallel_size);
+                                   s.weight_dtype, s.kv_cache_dtype, s.pipeline_parallel_size,
+                                   draft_memory(s.engine, draft, s.tensor_parallel_size));
   setup.config = SchedulerConfig::from(s.engine, s.pipeline_parallel_size,
                                        setup.budget.num_gpu_blocks, max_len);
-  setup.config.eviction_seed = s.seed;
+  setup.config.eviction_seed = setup.config.run_seed = s.seed;
+  setup.config.draft_time =
+      draft_step_time(s.engine, draft, step_time_context(s, in, setup, requests), warnings);
   setup.config.record_memory = s.record_memory;
   if (setup.config.preemption.swap) prepare_swap(s, setup);
   if (setup.model != nullptr) {
@@ -109,13 +141,6 @@ Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,
          "known)");
   }
   return setup;
-}
-
-// A plain loop, which compilers turn into vector instructions.
-std::int64_t longest(const std::vector<std::int32_t>& tokens) {
-  std::int32_t most = 0;
-  for (const std::int32_t t : tokens) most = std::max(most, t);
-  return most;
 }
 
 void check_reservation(std::int64_t r, std::int64_t prompt, std::int64_t needed,
@@ -294,23 +319,7 @@ ReplicaSetup set_up_replica(const Scenario& s, const Inputs& in, const RequestTa
 
 StepTimeModel set_up_step_time(const Scenario& s, const Inputs& in, const ReplicaSetup& setup,
                                const RequestTable& requests, std::vector<std::string>& warnings) {
-  const StepTimeContext context{
-      setup.model,
-      setup.gpu,
-      s.tensor_parallel_size,
-      s.weight_dtype,
-      s.kv_cache_dtype,
-      setup.config.budget,
-      s.engine.max_num_seqs,
-      setup.budget.num_gpu_blocks,
-      setup.config.block_size,
-      s.pipeline_parallel_size,
-      s.engine.async_scheduling,
-      setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
-      longest(requests.prompt_tokens),
-      longest(requests.prompt_tokens) + longest(requests.output_tokens),
-      requests.size()};
-  StepTimeModel model = make_step_time(s.step_time, context);
+  StepTimeModel model = make_step_time(s.step_time, step_time_context(s, in, setup, requests));
   for (std::string& w : step_time_warnings(model)) warnings.push_back(std::move(w));
   return model;
 }

@@ -27,14 +27,19 @@ from typing import TYPE_CHECKING
 # here are those of the scenario's classes.
 _NAMES = {
     "_cache": ("HitRates", "prefix_hit_rates"),
+    "_cfo": ("CfoResult", "cfo"),
     "_concurrency": ("Concurrency", "concurrency"),
     "_frontier": ("FrontierResult", "FrontierSeries", "frontier"),
     "_json_schema": ("json_schema",),
     "_knee": ("Knee",),
     "_kv_budget": ("KvBudget",),
+    "_latency_tradeoff": ("LatencyTradeoff", "latency_tradeoff"),
+    "_max_rate": ("CapacityResult", "capacity"),
     "_memory_map": ("MemoryMap",),
     "_native": ("__version__",),
+    "_optimize": ("OptimizeResult", "optimize"),
     "_sharding": ("Sharding", "Split", "sharding"),
+    "_search": ("Configuration",),
     "_simulate": ("simulate",),
     "_store": ("Store",),
     "_sweep": ("iter_sweep", "sweep"),
@@ -82,6 +87,8 @@ if TYPE_CHECKING:
     from kvsim import tracks as tracks
     from kvsim._cache import HitRates as HitRates
     from kvsim._cache import prefix_hit_rates as prefix_hit_rates
+    from kvsim._cfo import CfoResult as CfoResult
+    from kvsim._cfo import cfo as cfo
     from kvsim._concurrency import Concurrency as Concurrency
     from kvsim._concurrency import concurrency as concurrency
     from kvsim._fields import *  # noqa: F403
@@ -91,8 +98,15 @@ if TYPE_CHECKING:
     from kvsim._json_schema import json_schema as json_schema
     from kvsim._knee import Knee as Knee
     from kvsim._kv_budget import KvBudget as KvBudget
+    from kvsim._latency_tradeoff import LatencyTradeoff as LatencyTradeoff
+    from kvsim._latency_tradeoff import latency_tradeoff as latency_tradeoff
+    from kvsim._max_rate import CapacityResult as CapacityResult
+    from kvsim._max_rate import capacity as capacity
     from kvsim._memory_map import MemoryMap as MemoryMap
     from kvsim._native import __version__ as __version__
+    from kvsim._optimize import OptimizeResult as OptimizeResult
+    from kvsim._optimize import optimize as optimize
+    from kvsim._search import Configuration as Configuration
     from kvsim._sharding import Sharding as Sharding
     from kvsim._sharding import Split as Split
     from kvsim._sharding import sharding as sharding

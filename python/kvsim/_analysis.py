@@ -115,17 +115,28 @@ def pareto(result: SweepResult, minimize: Sequence[str], maximize: Sequence[str]
     table = np.stack([np.asarray(c, dtype=np.float64) for c in costs], axis=1)
     usable = np.isfinite(table).all(axis=1) & (np.asarray(result.status) == "ok")
     rows = np.flatnonzero(usable)
+    return np.sort(rows[nondominated(table[rows])])
+
+
+def nondominated(costs: Floats) -> Indices:
+    """Return the rows that no other row beats or equals in every cost and beats in one.
+
+    Examples
+    --------
+    >>> nondominated(np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 4.0]])).tolist()
+    [0, 1]
+    """
     # In lexical order a row can only be beaten by one before it.
-    rows = rows[np.lexsort(table[rows].T[::-1])]
+    order = np.lexsort(costs.T[::-1])
     front: list[int] = []
-    kept = np.empty((len(rows), table.shape[1]))
-    for row in rows.tolist():
+    kept = np.empty(costs.shape)
+    for row in order.tolist():
         before = kept[: len(front)]
-        no_worse = (before <= table[row]).all(axis=1)
-        if not (no_worse & (before < table[row]).any(axis=1)).any():
-            kept[len(front)] = table[row]
+        no_worse = (before <= costs[row]).all(axis=1)
+        if not (no_worse & (before < costs[row]).any(axis=1)).any():
+            kept[len(front)] = costs[row]
             front.append(row)
-    return np.sort(np.array(front, dtype=np.intp))
+    return np.array(front, dtype=np.intp)
 
 
 def within(result: SweepResult, limits: Mapping[str, float]) -> Indices:

@@ -27,21 +27,25 @@ from kvsim.datasets import Trace
 
 __all__ = [
     "SLO",
+    "AcceptanceByPosition",
     "Affine",
     "AllReduceKind",
     "Arrivals",
     "Batching",
+    "BetaAcceptance",
     "Burst",
     "Cancel",
     "Channel",
     "ClosedLoop",
     "Constant",
+    "ConstantAcceptance",
     "ContiguousAllocator",
     "ContinuousBatching",
     "DatasetLengths",
     "DatasetOrder",
     "Deterministic",
     "Discipline",
+    "Draft",
     "Empirical",
     "Engine",
     "Exponential",
@@ -53,6 +57,7 @@ __all__ = [
     "Gamma",
     "GammaLaw",
     "Gateway",
+    "HashAcceptance",
     "Hedge",
     "HedgeAfter",
     "HedgeQuantile",
@@ -106,6 +111,7 @@ __all__ = [
     "Server",
     "SessionAffinity",
     "Sessions",
+    "SpecAcceptance",
     "SpecMethod",
     "StaticBatching",
     "StepTime",
@@ -129,7 +135,7 @@ PreemptionVictim = Literal["latest", "lowest_priority", "least_work_lost", "long
 PreemptionLimit = Literal["wait", "reject"]
 Reservation = Literal["max", "pow2", "oracle", "fraction"]
 Placement = Literal["buddy", "first_fit", "best_fit"]
-SpecMethod = Literal["ngram", "draft_model"]
+SpecMethod = Literal["ngram", "draft_model", "mtp"]
 OperatorTables = Literal["auto", "measured", "fitted"]
 AllReduceKind = Literal["auto", "table", "fitted", "ring", "tree"]
 TensorParallelForm = Literal["all_reduce", "sequence_parallel", "weight_gather"]
@@ -307,188 +313,82 @@ class StaticBatching(Spec):
         self._set(window_ms=window_ms)
 
 
-KvAllocator = PagedAllocator | ContiguousAllocator
+@final
+class HashAcceptance(Spec):
+    """The law of the recordings: proposed and accepted drafts uniform on 0..num_spec_tokens, a hash
+    of spec_seed, request and output.
+    """
 
-Batching = ContinuousBatching | StaticBatching
+    _type: ClassVar[str] = "HashAcceptance"
+    _kind: ClassVar[str | None] = "hash"
+
+    def __init__(self) -> None:
+        self._set()
 
 
 @final
-class Engine(Spec):
-    """The serving engine of one replica; options that vLLM has carry vLLM's names.
+class ConstantAcceptance(Spec):
+    """Each draft is accepted with the same probability (Leviathan et al., 2023).
 
     Parameters
     ----------
-    max_num_seqs : int, in requests, default 256
-        Most requests running at once (from 1 up to 1048576).
-    max_num_active_seqs : int | None, in requests, default None
-        Admission limit, null = max_num_seqs (from 1 up to 1048576).
-    max_num_batched_tokens : int, in tokens, default 8192
-        Token budget of a step (from 1 up to 16777216).
-    max_model_len : int | None, in tokens, default None
-        Longest prompt plus output; null = the model's longest context, or with a warning what the
-        workload's longest request needs (from 2 up to 1073741824).
-    block_size : int, in tokens, default 16
-        Tokens of a KV block (from 1 up to 4096).
-    num_gpu_blocks : int | None, in blocks, default None
-        KV blocks, of which vLLM keeps one as null block; null = computed from the GPU's memory
-        (from 2 up to 1073741824).
-    gpu_memory_utilization : float, default 0.9
-        Share of the GPU's memory that the engine may use (from 0.01 up to 1).
-    enable_prefix_caching : bool, default True
-        Keep full blocks of finished requests for equal prefixes.
-    prefix_eviction : PrefixEviction, default 'lru'
-        Which block the prefix cache gives up first; lru is vLLM's, belady knows the requests to
-        come.
-    enable_chunked_prefill : bool, default True
-        Split prompts that exceed the token budget.
-    scheduling_policy : SchedulingPolicy, default 'fcfs'
-        Order of the waiting queue and choice of preemption victims.
-    preemption : Preemption
-        What happens when no block is free for a running request.
-    kv_allocator : KvAllocator, default PagedAllocator()
-        How KV memory is handed out.
-    batching : Batching, default ContinuousBatching()
-        When requests join and leave a batch.
-    long_prefill_token_threshold : int, in tokens, default 0
-        Longest prompt chunk while other requests are present, 0 = off (from 0 up to 16777216).
-    long_prefill_token_threshold_adaptive : bool, default False
-        Raise the threshold to budget / requests.
-    scheduler_reserve_full_isl : bool, default True
-        Admit a request only if its whole prompt fits in the free blocks.
-    watermark : float, default 0.0
-        Share of the blocks that admissions must leave free (from 0 up to 1).
-    prefill_schedule_interval : int, in steps, default 1
-        Prefill at most every n-th step (from 1 up to 1048576).
-    spec_method : SpecMethod | None, default None
-        Speculative decoding: null, ngram (no draft slots) or draft_model.
-    num_spec_tokens : int, in tokens, default 0
-        Drafted tokens a step, 0 = off (from 0 up to 1024).
-    spec_seed : int, default 0
-        Seed of the hash law that draws proposed and accepted drafts, uniform on 0..num_spec_tokens.
-    async_scheduling : bool, default False
-        Schedule the next step before the output of the current one is known.
-    frontend_ms : float, in ms, default 0.0
-        Time from sending a request until the scheduler may see it (HTTP, tokeniser) (from 0 up to
-        1000000).
-    frontend_us_per_prompt_token : float, in us, default 0.0
-        The same for each prompt token (from 0 up to 1000).
-    empty_sleep_ns : int, in ns, default 0
-        Pause of the engine loop after a call that could schedule nothing, with batches in flight
-        (from 0 up to 1000000000).
+    alpha : float, default 0.7
+        Probability if all drafts before it were accepted (from 0 up to 1).
     """
 
-    max_num_seqs: int
-    max_num_active_seqs: int | None
-    max_num_batched_tokens: int
-    max_model_len: int | None
-    block_size: int
-    num_gpu_blocks: int | None
-    gpu_memory_utilization: float
-    enable_prefix_caching: bool
-    prefix_eviction: PrefixEviction
-    enable_chunked_prefill: bool
-    scheduling_policy: SchedulingPolicy
-    preemption: Preemption
-    kv_allocator: KvAllocator
-    batching: Batching
-    long_prefill_token_threshold: int
-    long_prefill_token_threshold_adaptive: bool
-    scheduler_reserve_full_isl: bool
-    watermark: float
-    prefill_schedule_interval: int
-    spec_method: SpecMethod | None
-    num_spec_tokens: int
-    spec_seed: int
-    async_scheduling: bool
-    frontend_ms: float
-    frontend_us_per_prompt_token: float
-    empty_sleep_ns: int
+    alpha: float
 
-    _type: ClassVar[str] = "Engine"
-    _rules: ClassVar[Mapping[str, Rule]] = {
-        "max_num_seqs": whole,
-        "max_num_active_seqs": whole,
-        "max_num_batched_tokens": whole,
-        "max_model_len": whole,
-        "block_size": whole,
-        "num_gpu_blocks": whole,
-        "gpu_memory_utilization": real,
-        "enable_prefix_caching": flag,
-        "enable_chunked_prefill": flag,
-        "preemption": struct(Preemption),
-        "kv_allocator": variant(PagedAllocator, ContiguousAllocator),
-        "batching": variant(ContinuousBatching, StaticBatching),
-        "long_prefill_token_threshold": whole,
-        "long_prefill_token_threshold_adaptive": flag,
-        "scheduler_reserve_full_isl": flag,
-        "watermark": real,
-        "prefill_schedule_interval": whole,
-        "num_spec_tokens": whole,
-        "spec_seed": whole,
-        "async_scheduling": flag,
-        "frontend_ms": real,
-        "frontend_us_per_prompt_token": real,
-        "empty_sleep_ns": whole,
-    }
+    _type: ClassVar[str] = "ConstantAcceptance"
+    _kind: ClassVar[str | None] = "constant"
+    _rules: ClassVar[Mapping[str, Rule]] = {"alpha": real}
 
-    def __init__(
-        self,
-        *,
-        max_num_seqs: int = 256,
-        max_num_active_seqs: int | None = None,
-        max_num_batched_tokens: int = 8192,
-        max_model_len: int | None = None,
-        block_size: int = 16,
-        num_gpu_blocks: int | None = None,
-        gpu_memory_utilization: float = 0.9,
-        enable_prefix_caching: bool = True,
-        prefix_eviction: PrefixEviction = "lru",
-        enable_chunked_prefill: bool = True,
-        scheduling_policy: SchedulingPolicy = "fcfs",
-        preemption: Preemption | Mapping[str, Any] = DEFAULTS,
-        kv_allocator: KvAllocator | Mapping[str, Any] = PagedAllocator(),
-        batching: Batching | Mapping[str, Any] = ContinuousBatching(),
-        long_prefill_token_threshold: int = 0,
-        long_prefill_token_threshold_adaptive: bool = False,
-        scheduler_reserve_full_isl: bool = True,
-        watermark: float = 0.0,
-        prefill_schedule_interval: int = 1,
-        spec_method: SpecMethod | None = None,
-        num_spec_tokens: int = 0,
-        spec_seed: int = 0,
-        async_scheduling: bool = False,
-        frontend_ms: float = 0.0,
-        frontend_us_per_prompt_token: float = 0.0,
-        empty_sleep_ns: int = 0,
-    ) -> None:
-        self._set(
-            max_num_seqs=max_num_seqs,
-            max_num_active_seqs=max_num_active_seqs,
-            max_num_batched_tokens=max_num_batched_tokens,
-            max_model_len=max_model_len,
-            block_size=block_size,
-            num_gpu_blocks=num_gpu_blocks,
-            gpu_memory_utilization=gpu_memory_utilization,
-            enable_prefix_caching=enable_prefix_caching,
-            prefix_eviction=prefix_eviction,
-            enable_chunked_prefill=enable_chunked_prefill,
-            scheduling_policy=scheduling_policy,
-            preemption=preemption,
-            kv_allocator=kv_allocator,
-            batching=batching,
-            long_prefill_token_threshold=long_prefill_token_threshold,
-            long_prefill_token_threshold_adaptive=long_prefill_token_threshold_adaptive,
-            scheduler_reserve_full_isl=scheduler_reserve_full_isl,
-            watermark=watermark,
-            prefill_schedule_interval=prefill_schedule_interval,
-            spec_method=spec_method,
-            num_spec_tokens=num_spec_tokens,
-            spec_seed=spec_seed,
-            async_scheduling=async_scheduling,
-            frontend_ms=frontend_ms,
-            frontend_us_per_prompt_token=frontend_us_per_prompt_token,
-            empty_sleep_ns=empty_sleep_ns,
-        )
+    def __init__(self, *, alpha: float = 0.7) -> None:
+        self._set(alpha=alpha)
+
+
+@final
+class BetaAcceptance(Spec):
+    """Each request has a probability of its own, from a beta law.
+
+    Parameters
+    ----------
+    mean : float, default 0.7
+        Mean over requests (from 0 up to 1).
+    sd : float, default 0.1
+        Standard deviation over requests, below sqrt(mean (1 - mean)); 0: all have the mean (from 0
+        up to 0.5).
+    """
+
+    mean: float
+    sd: float
+
+    _type: ClassVar[str] = "BetaAcceptance"
+    _kind: ClassVar[str | None] = "beta"
+    _rules: ClassVar[Mapping[str, Rule]] = {"mean": real, "sd": real}
+
+    def __init__(self, *, mean: float = 0.7, sd: float = 0.1) -> None:
+        self._set(mean=mean, sd=sd)
+
+
+@final
+class AcceptanceByPosition(Spec):
+    """Measured: each place among the drafts of a pass has a probability of its own.
+
+    Parameters
+    ----------
+    alphas : tuple[float, ...], default ()
+        Of the first draft, of the second if the first was accepted, ...: one for each of
+        num_spec_tokens (from 0 up to 1).
+    """
+
+    alphas: tuple[float, ...]
+
+    _type: ClassVar[str] = "AcceptanceByPosition"
+    _kind: ClassVar[str | None] = "by_position"
+    _rules: ClassVar[Mapping[str, Rule]] = {"alphas": listed(real)}
+
+    def __init__(self, *, alphas: Sequence[float] = ()) -> None:
+        self._set(alphas=alphas)
 
 
 @final
@@ -803,6 +703,275 @@ class Polynomial(Spec):
             decode_ms_per_use=decode_ms_per_use,
             decode_ms_per_use2=decode_ms_per_use2,
             decode_min_ms=decode_min_ms,
+        )
+
+
+StepTime = Kernels | Roofline | Affine | Polynomial
+
+
+@final
+class Draft(Spec):
+    """What drafts, and how long its own steps take.
+
+    Parameters
+    ----------
+    model : str | Model | None, default None
+        Draft model; its weights and its KV come out of the GPUs' memory. Null with ngram and mtp.
+    mtp_layers : int, in layers, default 1
+        With mtp: layers like the model's own that draft; embeddings are shared (from 1 up to
+        10000).
+    tensor_parallel_size : int | None, in GPUs, default None
+        GPUs that share the draft model; null = as many as the model (from 1 up to 1024).
+    weight_dtype : WeightDtype, default 'bf16'
+        Data type of the draft's weights.
+    kv_cache_dtype : KvCacheDtype, default 'auto'
+        Data type of the draft's KV cache.
+    step_time : StepTime, default Kernels()
+        How long a step of the draft takes; with ngram, one search for all requests of a step. Of
+        kernels, host times that are null are 0: the engine's loop runs once a step, whose host time
+        the model's step has.
+    """
+
+    model: str | Model | None
+    mtp_layers: int
+    tensor_parallel_size: int | None
+    weight_dtype: WeightDtype
+    kv_cache_dtype: KvCacheDtype
+    step_time: StepTime
+
+    _type: ClassVar[str] = "Draft"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "model": named(Model),
+        "mtp_layers": whole,
+        "tensor_parallel_size": whole,
+        "step_time": variant(Kernels, Roofline, Affine, Polynomial),
+    }
+
+    def __init__(
+        self,
+        *,
+        model: str | Model | Mapping[str, Any] | None = None,
+        mtp_layers: int = 1,
+        tensor_parallel_size: int | None = None,
+        weight_dtype: WeightDtype = "bf16",
+        kv_cache_dtype: KvCacheDtype = "auto",
+        step_time: StepTime | Mapping[str, Any] = Kernels(),
+    ) -> None:
+        self._set(
+            model=model,
+            mtp_layers=mtp_layers,
+            tensor_parallel_size=tensor_parallel_size,
+            weight_dtype=weight_dtype,
+            kv_cache_dtype=kv_cache_dtype,
+            step_time=step_time,
+        )
+
+
+KvAllocator = PagedAllocator | ContiguousAllocator
+
+Batching = ContinuousBatching | StaticBatching
+
+SpecAcceptance = HashAcceptance | ConstantAcceptance | BetaAcceptance | AcceptanceByPosition
+
+
+@final
+class Engine(Spec):
+    """The serving engine of one replica; options that vLLM has carry vLLM's names.
+
+    Parameters
+    ----------
+    max_num_seqs : int, in requests, default 256
+        Most requests running at once (from 1 up to 1048576).
+    max_num_active_seqs : int | None, in requests, default None
+        Admission limit, null = max_num_seqs (from 1 up to 1048576).
+    max_num_batched_tokens : int, in tokens, default 8192
+        Token budget of a step (from 1 up to 16777216).
+    max_model_len : int | None, in tokens, default None
+        Longest prompt plus output; null = the model's longest context, or with a warning what the
+        workload's longest request needs (from 2 up to 1073741824).
+    block_size : int, in tokens, default 16
+        Tokens of a KV block (from 1 up to 4096).
+    num_gpu_blocks : int | None, in blocks, default None
+        KV blocks, of which vLLM keeps one as null block; null = computed from the GPU's memory
+        (from 2 up to 1073741824).
+    gpu_memory_utilization : float, default 0.9
+        Share of the GPU's memory that the engine may use (from 0.01 up to 1).
+    enable_prefix_caching : bool, default True
+        Keep full blocks of finished requests for equal prefixes.
+    prefix_eviction : PrefixEviction, default 'lru'
+        Which block the prefix cache gives up first; lru is vLLM's, belady knows the requests to
+        come.
+    enable_chunked_prefill : bool, default True
+        Split prompts that exceed the token budget.
+    scheduling_policy : SchedulingPolicy, default 'fcfs'
+        Order of the waiting queue and choice of preemption victims.
+    preemption : Preemption
+        What happens when no block is free for a running request.
+    kv_allocator : KvAllocator, default PagedAllocator()
+        How KV memory is handed out.
+    batching : Batching, default ContinuousBatching()
+        When requests join and leave a batch.
+    long_prefill_token_threshold : int, in tokens, default 0
+        Longest prompt chunk while other requests are present, 0 = off (from 0 up to 16777216).
+    long_prefill_token_threshold_adaptive : bool, default False
+        Raise the threshold to budget / requests.
+    scheduler_reserve_full_isl : bool, default True
+        Admit a request only if its whole prompt fits in the free blocks.
+    watermark : float, default 0.0
+        Share of the blocks that admissions must leave free (from 0 up to 1).
+    prefill_schedule_interval : int, in steps, default 1
+        Prefill at most every n-th step (from 1 up to 1048576).
+    spec_method : SpecMethod | None, default None
+        Speculative decoding: null, ngram (no draft slots), draft_model, or mtp: layers of the model
+        itself that draft (multi-token prediction).
+    num_spec_tokens : int, in tokens, default 0
+        Drafted tokens a step, 0 = off (from 0 up to 1024).
+    spec_acceptance : SpecAcceptance, default HashAcceptance()
+        How drafts are accepted, each drawn by itself.
+    spec_match_probability : float, default 1.0
+        With ngram: probability that a step finds a match and proposes num_spec_tokens, else none
+        (from 0 up to 1).
+    spec_draft : Draft | None, default None
+        What drafts; null = drafting takes neither time nor memory.
+    spec_seed : int, default 0
+        Seed of the acceptance law hash.
+    async_scheduling : bool, default False
+        Schedule the next step before the output of the current one is known.
+    frontend_ms : float, in ms, default 0.0
+        Time from sending a request until the scheduler may see it (HTTP, tokeniser) (from 0 up to
+        1000000).
+    frontend_us_per_prompt_token : float, in us, default 0.0
+        The same for each prompt token (from 0 up to 1000).
+    empty_sleep_ns : int, in ns, default 0
+        Pause of the engine loop after a call that could schedule nothing, with batches in flight
+        (from 0 up to 1000000000).
+    """
+
+    max_num_seqs: int
+    max_num_active_seqs: int | None
+    max_num_batched_tokens: int
+    max_model_len: int | None
+    block_size: int
+    num_gpu_blocks: int | None
+    gpu_memory_utilization: float
+    enable_prefix_caching: bool
+    prefix_eviction: PrefixEviction
+    enable_chunked_prefill: bool
+    scheduling_policy: SchedulingPolicy
+    preemption: Preemption
+    kv_allocator: KvAllocator
+    batching: Batching
+    long_prefill_token_threshold: int
+    long_prefill_token_threshold_adaptive: bool
+    scheduler_reserve_full_isl: bool
+    watermark: float
+    prefill_schedule_interval: int
+    spec_method: SpecMethod | None
+    num_spec_tokens: int
+    spec_acceptance: SpecAcceptance
+    spec_match_probability: float
+    spec_draft: Draft | None
+    spec_seed: int
+    async_scheduling: bool
+    frontend_ms: float
+    frontend_us_per_prompt_token: float
+    empty_sleep_ns: int
+
+    _type: ClassVar[str] = "Engine"
+    _rules: ClassVar[Mapping[str, Rule]] = {
+        "max_num_seqs": whole,
+        "max_num_active_seqs": whole,
+        "max_num_batched_tokens": whole,
+        "max_model_len": whole,
+        "block_size": whole,
+        "num_gpu_blocks": whole,
+        "gpu_memory_utilization": real,
+        "enable_prefix_caching": flag,
+        "enable_chunked_prefill": flag,
+        "preemption": struct(Preemption),
+        "kv_allocator": variant(PagedAllocator, ContiguousAllocator),
+        "batching": variant(ContinuousBatching, StaticBatching),
+        "long_prefill_token_threshold": whole,
+        "long_prefill_token_threshold_adaptive": flag,
+        "scheduler_reserve_full_isl": flag,
+        "watermark": real,
+        "prefill_schedule_interval": whole,
+        "num_spec_tokens": whole,
+        "spec_acceptance": variant(
+            HashAcceptance, ConstantAcceptance, BetaAcceptance, AcceptanceByPosition
+        ),
+        "spec_match_probability": real,
+        "spec_draft": struct(Draft),
+        "spec_seed": whole,
+        "async_scheduling": flag,
+        "frontend_ms": real,
+        "frontend_us_per_prompt_token": real,
+        "empty_sleep_ns": whole,
+    }
+
+    def __init__(
+        self,
+        *,
+        max_num_seqs: int = 256,
+        max_num_active_seqs: int | None = None,
+        max_num_batched_tokens: int = 8192,
+        max_model_len: int | None = None,
+        block_size: int = 16,
+        num_gpu_blocks: int | None = None,
+        gpu_memory_utilization: float = 0.9,
+        enable_prefix_caching: bool = True,
+        prefix_eviction: PrefixEviction = "lru",
+        enable_chunked_prefill: bool = True,
+        scheduling_policy: SchedulingPolicy = "fcfs",
+        preemption: Preemption | Mapping[str, Any] = DEFAULTS,
+        kv_allocator: KvAllocator | Mapping[str, Any] = PagedAllocator(),
+        batching: Batching | Mapping[str, Any] = ContinuousBatching(),
+        long_prefill_token_threshold: int = 0,
+        long_prefill_token_threshold_adaptive: bool = False,
+        scheduler_reserve_full_isl: bool = True,
+        watermark: float = 0.0,
+        prefill_schedule_interval: int = 1,
+        spec_method: SpecMethod | None = None,
+        num_spec_tokens: int = 0,
+        spec_acceptance: SpecAcceptance | Mapping[str, Any] = HashAcceptance(),
+        spec_match_probability: float = 1.0,
+        spec_draft: Draft | Mapping[str, Any] | None = None,
+        spec_seed: int = 0,
+        async_scheduling: bool = False,
+        frontend_ms: float = 0.0,
+        frontend_us_per_prompt_token: float = 0.0,
+        empty_sleep_ns: int = 0,
+    ) -> None:
+        self._set(
+            max_num_seqs=max_num_seqs,
+            max_num_active_seqs=max_num_active_seqs,
+            max_num_batched_tokens=max_num_batched_tokens,
+            max_model_len=max_model_len,
+            block_size=block_size,
+            num_gpu_blocks=num_gpu_blocks,
+            gpu_memory_utilization=gpu_memory_utilization,
+            enable_prefix_caching=enable_prefix_caching,
+            prefix_eviction=prefix_eviction,
+            enable_chunked_prefill=enable_chunked_prefill,
+            scheduling_policy=scheduling_policy,
+            preemption=preemption,
+            kv_allocator=kv_allocator,
+            batching=batching,
+            long_prefill_token_threshold=long_prefill_token_threshold,
+            long_prefill_token_threshold_adaptive=long_prefill_token_threshold_adaptive,
+            scheduler_reserve_full_isl=scheduler_reserve_full_isl,
+            watermark=watermark,
+            prefill_schedule_interval=prefill_schedule_interval,
+            spec_method=spec_method,
+            num_spec_tokens=num_spec_tokens,
+            spec_acceptance=spec_acceptance,
+            spec_match_probability=spec_match_probability,
+            spec_draft=spec_draft,
+            spec_seed=spec_seed,
+            async_scheduling=async_scheduling,
+            frontend_ms=frontend_ms,
+            frontend_us_per_prompt_token=frontend_us_per_prompt_token,
+            empty_sleep_ns=empty_sleep_ns,
         )
 
 
@@ -2213,8 +2382,6 @@ class Mser5(Spec):
     def __init__(self) -> None:
         self._set()
 
-
-StepTime = Kernels | Roofline | Affine | Polynomial
 
 Warmup = NoWarmup | FirstRequests | Mser5
 

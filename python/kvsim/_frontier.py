@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -399,6 +399,11 @@ def _capacities(backlog: SweepResult, num: int) -> list[tuple[float | None, str,
 
 def _raise_first(capacities: list[tuple[float | None, str, str]]) -> None:
     _, status, reason = capacities[0]
+    raise_status(status, reason)
+
+
+def raise_status(status: str, reason: str) -> NoReturn:
+    """Raise what `simulate` would have raised for a point of this status."""
     kinds: dict[str, type[KvsimError]] = {
         "infeasible": InfeasibleError,
         "livelock": LivelockError,

@@ -16,11 +16,12 @@ class KvBudget:
     num_gpu_blocks, usable_blocks, usable_tokens : int
         Blocks; those that requests can have (vLLM keeps one as its null block); their tokens.
     kv_bytes_per_token : float
-        Bytes of KV cache a token.
+        Bytes of KV cache a token, a draft model's included.
     memory_bytes : float
         `gpu_memory_utilization` times the GPU's memory; the sum of what follows.
-    weight_bytes, activation_bytes, reserve_bytes, kv_bytes : float
-        Weights; activations of the largest step; context, NCCL and CUDA graphs; KV cache.
+    weight_bytes, draft_weight_bytes, activation_bytes, reserve_bytes, kv_bytes : float
+        Weights; those of a draft model; activations of the largest step; context, NCCL and CUDA
+        graphs; KV cache.
     """
 
     num_gpu_blocks: int
@@ -29,6 +30,7 @@ class KvBudget:
     kv_bytes_per_token: float
     memory_bytes: float
     weight_bytes: float
+    draft_weight_bytes: float
     activation_bytes: float
     reserve_bytes: float
     kv_bytes: float
@@ -47,8 +49,10 @@ class KvBudget:
         >>> {name: round(gb, 1) for name, gb in run.kv_budget.parts_gb().items()}
         {'weights': 16.1, 'activations': 1.4, 'graphs and NCCL': 0.7, 'KV cache': 58.4, 'free': 0.0}
         """
+        drafts = {"draft weights": self.draft_weight_bytes} if self.draft_weight_bytes else {}
         parts = {
             "weights": self.weight_bytes,
+            **drafts,
             "activations": self.activation_bytes,
             "graphs and NCCL": self.reserve_bytes,
             "KV cache": self.kv_bytes,

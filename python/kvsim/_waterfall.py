@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ PARTS = (
 # Of a fleet's requests too, before the others.
 FLEET_PARTS = ("gateway", "dispatch", "network")
 STEP_PARTS = ("host", "compute", "hbm", "comm")
-METRICS = ("e2e", "ttft")
+METRICS = ("e2e", "ttft", "tpot")
 # Of the requests, from one percentile up to another.
 BANDS = ((0.0, 50.0), (50.0, 90.0), (90.0, 99.0), (99.0, 100.0))
 # Half the width of the band that stands for one percentile.
@@ -75,6 +77,8 @@ def of_request(result: Result, metric: str, request: int) -> Waterfall:
     number = len(columns["queue"])
     if isinstance(request, bool) or not 0 <= request < number:
         raise ConfigError(f"request: got {request!r}; allowed: 0 to {number - 1}")
+    if metric == "tpot" and result.requests["output_tokens"][request] < 2:
+        raise ConfigError(f"request: got {request}, which has one token; allowed: two or more")
     parts = {name: column[request] / 1e6 for name, column in columns.items()}
     return Waterfall(f"{_NAMES[metric]} of request {request}", parts, 1)
 
@@ -126,7 +130,7 @@ def waterfall_table(waterfalls: Sequence[Waterfall]) -> dict[str, list[Any]]:
     return {name: [row.get(name, 0.0) for row in rows] for name in names}
 
 
-_NAMES = {"e2e": "E2E", "ttft": "TTFT"}
+_NAMES = {"e2e": "E2E", "ttft": "TTFT", "tpot": "TPOT"}
 
 
 def _check_metric(metric: str) -> None:
@@ -138,6 +142,11 @@ def _columns(result: Result, metric: str) -> dict[str, Any]:
     """Return the parts' columns in ns, by part."""
     _check_metric(metric)
     columns = result.requests
+    if metric == "tpot":
+        # What a request's latency has beyond its TTFT, over the tokens after the first.
+        gaps = np.maximum(columns["output_tokens"] - 1, 1)
+        first = _columns(result, "ttft")
+        return {name: (all_ - first[name]) / gaps for name, all_ in _columns(result, "e2e").items()}
     prefix = "ttft_" if metric == "ttft" else ""
     if "host_ns" not in columns:
         raise ConfigError(
@@ -151,6 +160,17 @@ def _columns(result: Result, metric: str) -> dict[str, Any]:
 
 
 def _of_ranks(result: Result, metric: str, low: float, high: float, label: str) -> Waterfall:
-    _columns(result, metric)  # says what is missing
-    requests, parts = result._native.mean_parts(metric == "ttft", low, high)
-    return Waterfall(label, parts, requests)
+    columns = _columns(result, metric)  # says what is missing
+    if metric != "tpot":
+        requests, parts = result._native.mean_parts(metric == "ttft", low, high)
+        return Waterfall(label, parts, requests)
+    latency = result.requests["tpot_ns"]
+    order = np.argsort(latency, kind="stable")
+    order = order[np.isfinite(latency[order])]  # none of one token
+    if not len(order):
+        raise ConfigError("metric: got 'tpot'; allowed: another, no request has two tokens")
+    first = math.floor(low / 100 * len(order))
+    last = max(first + 1, math.ceil(high / 100 * len(order)))
+    chosen = order[min(first, len(order) - 1) : last]
+    means = {name: float(column[chosen].mean()) / 1e6 for name, column in columns.items()}
+    return Waterfall(label, means, len(chosen))

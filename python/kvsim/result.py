@@ -262,8 +262,8 @@ class Result:
 
         Parameters
         ----------
-        metric : {"e2e", "ttft"}
-            Of which latency.
+        metric : {"e2e", "ttft", "tpot"}
+            Of which latency; a TPOT's parts are a token's, of requests with two or more.
         request : int, optional
             Of this request alone.
         percentile : float, optional
@@ -311,7 +311,7 @@ class Result:
 
         Parameters
         ----------
-        metric : {"e2e", "ttft"}
+        metric : {"e2e", "ttft", "tpot"}
             Of which latency.
         bands : sequence of (float, float)
             From one percentile to another.

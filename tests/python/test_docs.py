@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # What makes a page's study small: the text that stands there and what the test runs instead.
 SMALLER = {
+    "speculation.md": [('"num_requests": 100,', '"num_requests": 20,'), ("[1, 16, 128]", "[1, 4]")],
     "costs.md": [('"num_requests": 1000', '"num_requests": 100')],
     "sweeps.md": [('"num_requests": 300', '"num_requests": 60')],
     "study.md": [

@@ -23,6 +23,7 @@ COMPILER = [
 # The replay of the recorded cases, and tests made for what they do not pin.
 REPLAYER = (
     "main.cpp",
+    "scheduler/spec_law_test.cpp",
     "server/golden_test.cpp",
     "server/leap_test.cpp",
     "server/preemption_test.cpp",
@@ -47,6 +48,7 @@ class Mutant:
 
 DEFINITION, STATE = "scheduler/definition.hpp", "scheduler/state.hpp"
 POOL, LAZY, LEAP = "kv/block_pool.hpp", "scheduler/lazy.hpp", "server/replica_leap.hpp"
+SPEC_LAW = "scheduler/spec_law.hpp"
 QUEUED_LAZY, QUEUED_LEAP = "server/queued_lazy.hpp", "server/queued_leap.hpp"
 
 MUTANTS = (
@@ -102,6 +104,13 @@ MUTANTS = (
     Mutant("accepted drafts are not published at once", DEFINITION,
            "s_.publish(e.id, q, q.computed);\n    if (q.known < q.limit) {",
            "if (q.known < q.limit) {"),
+    Mutant("the drafts of a pass share their luck", SPEC_LAW,
+           "word(accept_, number, outputs + n)", "word(accept_, number, outputs)",
+           "spec_law.constant"),
+    Mutant("every request accepts as the mean does", SPEC_LAW,
+           "per_request_ ? alpha(number) : 0;", "mean_;", "spec_law.requests_differ"),
+    Mutant("only the first draft of a pass takes time", "server/draft.hpp",
+           "pass < state.cfg.drafts", "pass < 1", "speculation.drafting"),
     Mutant("an admitted prompt does not start the prefill interval anew", DEFINITION,
            "s_.carried || s_.admitted_prefill) s_.last", "s_.carried) s_.last"),
     Mutant("a lazy decode asks for its block one step late", LAZY,

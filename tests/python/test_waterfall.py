@@ -125,7 +125,7 @@ def test_as_a_table(result: kvsim.Result) -> None:
 
 def test_bad_choices(result: kvsim.Result) -> None:
     for arguments, message in (
-        ({"metric": "tpot"}, "metric: got 'tpot'; allowed: e2e, ttft"),
+        ({"metric": "itl"}, "metric: got 'itl'; allowed: e2e, ttft, tpot"),
         ({"request": 150}, "request: got 150; allowed: 0 to 149"),
         ({"request": -1}, "request: got -1"),
         ({"percentile": 0}, "percentile: got 0"),

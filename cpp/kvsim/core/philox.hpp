@@ -43,6 +43,7 @@ enum class Purpose : std::uint64_t {
   think_time = 15,
   dataset_order = 16,
   eviction = 17,
+  spec_request = 18,
 };
 
 // key = (word 0: seed, word 1: purpose), counter = (word 0: entity, word 1: draw, 0, 0). numpy

@@ -21,6 +21,9 @@ void TokenServers::finish(RunTotals& totals, FleetTotals& fleet, ItlHistogram& i
     totals.prefix_hit_tokens += t.prefix_hit_tokens;
     totals.draft_tokens += t.draft_tokens;
     totals.accepted_tokens += t.accepted_tokens;
+    totals.verifications += t.verifications;
+    totals.speculative_preemptions += t.speculative_preemptions;
+    totals.draft_ns += t.draft_ns;
     totals.max_running = std::max(totals.max_running, t.max_running);
     totals.max_waiting = std::max(totals.max_waiting, t.max_waiting);
     if (alive) totals.max_used_blocks += t.max_used_blocks;

@@ -268,6 +268,12 @@ std::vector<double> summarize(const RequestColumns& all, const RunTotals& t,
   w.put("steps", as_double(t.steps));
   w.put("lazy_steps", as_double(t.lazy_steps));
   w.put("acceptance_rate", ratio(as_double(t.accepted_tokens), as_double(t.draft_tokens)));
+  w.put("mean_acceptance_length",
+        ratio(as_double(t.verifications + t.accepted_tokens), as_double(t.verifications)));
+  w.put("draft_time_share", t.verifications > 0 || t.draft_ns > 0
+                                ? ratio(as_double(t.draft_ns), as_double(t.busy_ns))
+                                : undefined);
+  w.put("speculative_preemptions", as_double(t.speculative_preemptions));
   w.put("peak_bisection_utilization",
         t.peak_bisection_utilization > 0 ? t.peak_bisection_utilization : undefined);
   w.put("mean_host_ms", mean_ms(q.host_ns));

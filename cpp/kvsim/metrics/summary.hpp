@@ -79,6 +79,12 @@ inline constexpr std::array fields{
     SummaryField{"steps", "", "Steps of the engine."},
     SummaryField{"lazy_steps", "", "Of these, steps that leaping evaluated lazily."},
     SummaryField{"acceptance_rate", "", "Share of the drafted tokens that were accepted."},
+    SummaryField{"mean_acceptance_length", "tokens",
+                 "Tokens that a pass over a request's drafts makes; null without drafts."},
+    SummaryField{"draft_time_share", "",
+                 "Share of the time of steps that is drafting; null without drafts."},
+    SummaryField{"speculative_preemptions", "",
+                 "Of the preemptions, those for want of blocks for drafts and the slots ahead."},
     SummaryField{"peak_bisection_utilization", "",
                  "Largest share of the bandwidth between the two halves of the GPUs that share a "
                  "layer that a step used; null without links."},

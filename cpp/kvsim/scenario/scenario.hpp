@@ -16,6 +16,7 @@
 #include "kvsim/scenario/field.hpp"
 #include "kvsim/scenario/fleet_types.hpp"
 #include "kvsim/scenario/memory_types.hpp"
+#include "kvsim/scenario/speculation_types.hpp"
 #include "kvsim/scenario/warmup_types.hpp"
 #include "kvsim/scenario/workload_types.hpp"
 #include "kvsim/step_time/models.hpp"
@@ -28,14 +29,6 @@ struct EnumNames<SchedulingPolicy> {
   static constexpr std::string_view name = "SchedulingPolicy";
   static constexpr std::pair<SchedulingPolicy, std::string_view> values[] = {
       {SchedulingPolicy::fcfs, "fcfs"}, {SchedulingPolicy::priority, "priority"}};
-};
-
-enum class SpecMethod { ngram, draft_model };
-template <>
-struct EnumNames<SpecMethod> {
-  static constexpr std::string_view name = "SpecMethod";
-  static constexpr std::pair<SpecMethod, std::string_view> values[] = {
-      {SpecMethod::ngram, "ngram"}, {SpecMethod::draft_model, "draft_model"}};
 };
 
 enum class Record { summary, requests, steps, all };
@@ -78,6 +71,9 @@ struct EngineSpec {
   std::int64_t prefill_schedule_interval = 1;
   std::optional<SpecMethod> spec_method;
   std::int64_t num_spec_tokens = 0;
+  Acceptance spec_acceptance = HashAcceptance{};
+  double spec_match_probability = 1;
+  std::optional<DraftSpec> spec_draft;
   std::uint64_t spec_seed = 0;
   bool async_scheduling = false;
   double frontend_ms = 0;
@@ -152,12 +148,20 @@ struct EngineSpec {
             "prefill_schedule_interval", &E::prefill_schedule_interval,
             {.unit = "steps", .min = 1, .max = 1 << 20, .doc = "Prefill at most every n-th step."}),
         field("spec_method", &E::spec_method,
-              {.doc = "Speculative decoding: null, ngram (no draft slots) or draft_model."}),
+              {.doc = "Speculative decoding: null, ngram (no draft slots), draft_model, or mtp: "
+                      "layers of the model itself that draft (multi-token prediction)."}),
         field("num_spec_tokens", &E::num_spec_tokens,
               {.unit = "tokens", .min = 0, .max = 1024, .doc = "Drafted tokens a step, 0 = off."}),
-        field("spec_seed", &E::spec_seed,
-              {.doc = "Seed of the hash law that draws proposed and accepted drafts, uniform on "
-                      "0..num_spec_tokens."}),
+        field("spec_acceptance", &E::spec_acceptance,
+              {.doc = "How drafts are accepted, each drawn by itself."}),
+        field("spec_match_probability", &E::spec_match_probability,
+              {.min = 0,
+               .max = 1,
+               .doc = "With ngram: probability that a step finds a match and proposes "
+                      "num_spec_tokens, else none."}),
+        field("spec_draft", &E::spec_draft,
+              {.doc = "What drafts; null = drafting takes neither time nor memory."}),
+        field("spec_seed", &E::spec_seed, {.doc = "Seed of the acceptance law hash."}),
         field("async_scheduling", &E::async_scheduling,
               {.doc = "Schedule the next step before the output of the current one is known."}),
         field(

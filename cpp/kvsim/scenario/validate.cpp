@@ -178,6 +178,54 @@ void check_preemption(const PreemptionSpec& p, std::string_view path) {
   }
 }
 
+void check_draft(const EngineSpec& e, std::string_view path) {
+  if (!e.spec_draft) return;
+  const auto name = join_path(path, "spec_draft.model");
+  if (e.spec_draft->model && e.spec_method != SpecMethod::draft_model) {
+    bad_field(name, "a model",
+              "null with spec_method " + quoted(enum_name(*e.spec_method)) +
+                  ", which needs no other model");
+  }
+  if (e.spec_method == SpecMethod::draft_model && !e.spec_draft->model && !e.num_gpu_blocks) {
+    bad_field(name, "null",
+              "one of the catalogue, whose weights and KV come out of the GPU's memory, or a value "
+              "of engine.num_gpu_blocks");
+  }
+}
+
+void check_speculation(const EngineSpec& e, std::string_view path) {
+  const bool hash = std::holds_alternative<HashAcceptance>(e.spec_acceptance);
+  if (!e.spec_method) {
+    constexpr std::string_view why = ", since spec_method is null";
+    if (!hash) {
+      bad_field(join_path(path, "spec_acceptance"), kind_of(e.spec_acceptance),
+                "its default" + std::string(why));
+    }
+    if (e.spec_draft) {
+      bad_field(join_path(path, "spec_draft"), "an object", "null" + std::string(why));
+    }
+  } else {
+    const std::int64_t slots = e.spec_method == SpecMethod::draft_model ? 2 : 1;
+    if (e.num_spec_tokens + slots > e.max_num_batched_tokens) {
+      bad_field(join_path(path, "num_spec_tokens"), text(e.num_spec_tokens),
+                "at most max_num_batched_tokens - " + text(slots) + " = " +
+                    text(e.max_num_batched_tokens - slots));
+    }
+    check_draft(e, path);
+  }
+  if (e.spec_match_probability != 1 && (hash || e.spec_method != SpecMethod::ngram)) {
+    bad_field(join_path(path, "spec_match_probability"),
+              json::write_double(e.spec_match_probability),
+              "1 unless spec_method is \"ngram\" with another acceptance than \"hash\"");
+  }
+  const auto* places = std::get_if<AcceptanceByPosition>(&e.spec_acceptance);
+  if (places != nullptr && static_cast<std::int64_t>(places->alphas.size()) != e.num_spec_tokens) {
+    bad_field(join_path(path, "spec_acceptance.alphas"),
+              text(static_cast<std::int64_t>(places->alphas.size())) + " values",
+              "num_spec_tokens = " + text(e.num_spec_tokens));
+  }
+}
+
 }  // namespace
 
 void ContiguousAllocator::validate(std::string_view path) const {
@@ -188,6 +236,13 @@ void ContiguousAllocator::validate(std::string_view path) const {
   if (max_tokens && reservation != Reservation::max && reservation != Reservation::fraction) {
     bad_field(join_path(path, "max_tokens"), text(*max_tokens),
               "null unless reservation is \"max\" or \"fraction\"");
+  }
+}
+
+void BetaAcceptance::validate(std::string_view path) const {
+  if (sd > 0 && sd * sd >= mean * (1 - mean)) {
+    bad_field(join_path(path, "sd"), json::write_double(sd),
+              "0, or below sqrt(mean (1 - mean)) with mean = " + json::write_double(mean));
   }
 }
 
@@ -225,6 +280,7 @@ void EngineSpec::validate(std::string_view path) const {
     bad_field(join_path(path, "long_prefill_token_threshold"), text(long_prefill_token_threshold),
               "0, or 1 + num_spec_tokens = " + text(1 + num_spec_tokens) + " or more");
   }
+  check_speculation(*this, path);
   // A draft model takes one slot of the budget for each request on top of its tokens.
   if (spec_method == SpecMethod::draft_model && max_num_batched_tokens < 2) {
     bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),

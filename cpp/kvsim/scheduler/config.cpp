@@ -35,10 +35,14 @@ SchedulerConfig SchedulerConfig::from(const EngineSpec& e, std::int64_t pipeline
   c.watermark_blocks = static_cast<std::int64_t>(e.watermark * static_cast<double>(num_gpu_blocks));
   c.drafts = e.spec_method ? e.num_spec_tokens : 0;
   const bool draft_model = e.spec_method == SpecMethod::draft_model;
-  c.lookahead = draft_model ? c.drafts : 0;
+  const bool mtp = e.spec_method == SpecMethod::mtp;
+  c.lookahead = draft_model || mtp ? c.drafts : 0;
+  c.drop_last_hit = mtp;
   c.draft_slots = draft_model ? 1 : 0;
   c.spec_ngram = e.spec_method == SpecMethod::ngram;
   c.spec_seed = e.spec_seed;
+  c.acceptance = e.spec_acceptance;
+  c.spec_match_probability = e.spec_match_probability;
   c.threshold = e.long_prefill_token_threshold;
   c.threshold_adaptive = e.long_prefill_token_threshold_adaptive;
   c.prefill_interval = e.prefill_schedule_interval;

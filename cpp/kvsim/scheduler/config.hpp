@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 
 #include "kvsim/core/time.hpp"
@@ -33,7 +34,7 @@ struct SchedulerConfig {
   std::int64_t active = 0;            // max_num_active_seqs, else max_num_seqs
   std::int64_t watermark_blocks = 0;  // floor(watermark * num_gpu_blocks)
   std::int64_t drafts = 0;            // k, speculative tokens a step
-  std::int64_t lookahead = 0;         // slots reserved ahead: k with a draft model
+  std::int64_t lookahead = 0;         // slots reserved ahead: k with a model that drafts
   std::int64_t draft_slots = 0;       // budget charged per request: 1 with a draft model
   std::int64_t threshold = 0;         // long_prefill_token_threshold
   std::int64_t prefill_interval = 1;
@@ -43,6 +44,7 @@ struct SchedulerConfig {
   bool prefix_caching = false;
   bool priority = false;  // policy priority, else FCFS
   bool spec_ngram = false;
+  bool drop_last_hit = false;  // mtp: the last block found in the prefix cache is computed anew
   PreemptionRules preemption;
   std::optional<ContiguousAllocator> contiguous;  // null: paged
   std::optional<Ns> static_window_ns;             // set: request-level batches
@@ -55,6 +57,10 @@ struct SchedulerConfig {
   FrontEnd front_end;              // delay before the scheduler sees a request
   Ns empty_sleep_ns = 0;           // pause of the engine loop after an empty call
   std::uint64_t spec_seed = 0;
+  std::uint64_t run_seed = 0;  // of the scenario
+  Acceptance acceptance = HashAcceptance{};
+  double spec_match_probability = 1;
+  std::shared_ptr<const StepTimeModel> draft_time;  // null: drafting takes no time
 
   // Batches in flight: with one, the loop is the plain synchronous one.
   [[nodiscard]] std::int64_t batch_queue() const { return async ? stages + 1 : stages; }

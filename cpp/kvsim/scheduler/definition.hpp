@@ -21,7 +21,8 @@ class Definition {
   explicit Definition(SchedulerState<Pool>& state)
       : s_(state),
         block_size_(static_cast<std::int32_t>(state.cfg.block_size)),
-        plain_(!Queued && state.cfg.drafts == 0 && !state.cfg.prefix_caching) {}
+        plain_(!Queued && state.cfg.drafts == 0 && !state.cfg.prefix_caching),
+        law_(state.cfg) {}
 
   // Fills state.plan and state.preempted.
   void schedule() {
@@ -193,7 +194,9 @@ class Definition {
       }
       const std::int64_t slots = std::min(q.computed + n + s_.cfg.lookahead, s_.cfg.max_model_len);
       const std::int64_t need = s_.blocks_needed(q, slots);
-      if (need > s_.pool.free() && !make_room(r, need)) {
+      // Slots for drafts and those ahead of them compete with everybody's tokens.
+      const auto bare = [&] { return s_.blocks_needed(q, std::int64_t{q.computed} + 1); };
+      if (need > s_.pool.free() && !make_room(r, need, s_.cfg.drafts > 0 ? bare() : need)) {
         if (q.live) {
           ++p_;  // it waits until the budget of preemptions allows one
         } else if (!s_.cfg.priority && !s_.cfg.preemption.careful) {
@@ -260,8 +263,8 @@ class Definition {
   }
 
   // Preempts or rejects until `need` blocks are free; false if r itself was the victim, or if there
-  // may be none now.
-  bool make_room(RequestId r, std::int64_t need) {
+  // may be none now. Without speculation `bare` blocks would do.
+  bool make_room(RequestId r, std::int64_t need, std::int64_t bare) {
     const bool careful = s_.cfg.preemption.careful;
     while (need > s_.pool.free()) {
       if (careful && s_.ledger->now() < s_.next_preemption_ns) {
@@ -285,6 +288,7 @@ class Definition {
       } else {
         s_.running.pop_back();
       }
+      if (bare <= s_.pool.free()) ++s_.ledger->totals.speculative_preemptions;
       s_.preempt(victim);
       if (victim == r) return false;
     }
@@ -421,12 +425,12 @@ class Definition {
       ++q.known;
       return 1;
     }
-    const std::int64_t k = s_.cfg.drafts;
-    const auto outputs = static_cast<std::uint64_t>(q.known - q.prompt);
+    const std::uint32_t number = s_.requests.number_of(e.id);
     std::int32_t accepted = 0;
     if (e.drafts > 0 && !e.padded) {
-      accepted = std::min(e.drafts, spec_draw(s_.cfg.spec_seed, salt_accept, e.id, outputs, k));
+      accepted = law_.accepted(e.id, number, q.known - q.prompt, e.drafts);
       s_.ledger->totals.draft_tokens += e.drafts;
+      ++s_.ledger->totals.verifications;
     }
     q.computed -= e.drafts - accepted;
     const std::int32_t made = accepted + 1;
@@ -436,9 +440,7 @@ class Definition {
     s_.ledger->totals.accepted_tokens += std::min(accepted, kept);
     s_.publish(e.id, q, q.computed);
     if (q.known < q.limit) {
-      q.drafts = s_.cfg.spec_ngram ? spec_draw(s_.cfg.spec_seed, salt_propose, e.id,
-                                               static_cast<std::uint64_t>(q.known - q.prompt), k)
-                                   : static_cast<std::int32_t>(k);
+      q.drafts = law_.proposed(e.id, number, q.known - q.prompt);
     }
     return made;
   }
@@ -447,6 +449,7 @@ class Definition {
   std::int64_t calls_ = 0;  // of schedule()
   std::int32_t block_size_;
   bool plain_;  // a decode is one token and publishes nothing
+  SpecLaw law_;
   StepShape shape_;
   std::int64_t B_ = 0;
   std::int64_t I_ = 0;

@@ -271,6 +271,18 @@ struct SchedulerState {
     return evictable;
   }
 
+  // vLLM with layers that draft from the model's hidden states (EAGLE, MTP), which the cache does
+  // not keep: the last block that was found is computed anew. Returns 1 if it is a free one.
+  std::int64_t drop_last_hit() {
+    if constexpr (Pool::has_cache) {
+      if (hits.empty()) return 0;
+      const BlockPool::Block last = hits.back();
+      hits.pop_back();
+      return pool.in_use(last) ? 0 : 1;
+    }
+    return 0;
+  }
+
   void take_hits([[maybe_unused]] RequestId r, Seq& s) {
     if constexpr (Pool::has_cache) {
       BlockPool::Block* t = table(s);
@@ -490,7 +502,8 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
       pass_over(r, true);
       continue;
     }
-    const std::int64_t evictable = lookup(r, s);
+    std::int64_t evictable = lookup(r, s);
+    if (cfg.drop_last_hit) evictable -= drop_last_hit();
     const auto have = static_cast<std::int64_t>(hits.size());
     std::int64_t h = have * cfg.block_size;
     const bool restores = !swapped.empty() && swapped[r] > 0;

@@ -24,17 +24,21 @@ std::int64_t stage_layers(const ModelSpec& model, std::int64_t stages) {
   return (model.layers + stages - 1) / stages;
 }
 
+}  // namespace
+
 double weight_bytes(const ModelSpec& model, const ModelShard& shard, WeightDtype dtype,
-                    std::int64_t stages) {
+                    std::int64_t stages, bool embeddings) {
   const double experts = static_cast<double>(model.num_experts) * shard.expert_params;
   const double layer =
       (shard.attention_params + shard.mlp_params + experts) * bytes_per_weight(dtype) +
       shard.router_params * 2;
   // Both embeddings stay in 16 bits; the first stage has the one, the last the other.
-  const double embeddings =
+  const double embedded =
       stages > 1 ? shard.head_params : shard.head_params + shard.embedding_params;
-  return static_cast<double>(stage_layers(model, stages)) * layer + 2 * embeddings;
+  return static_cast<double>(stage_layers(model, stages)) * layer + (embeddings ? 2 * embedded : 0);
 }
+
+namespace {
 
 // Peak of a step of max_num_batched_tokens, and the sampler's warm-up on float logits.
 double activation_bytes(const ModelSpec& model, const ModelShard& shard, const EngineSpec& engine) {
@@ -53,14 +57,16 @@ std::string gb(double bytes) {
 }
 
 [[noreturn]] void fail_missing(const KvBudget& b, double needed_kv_bytes, const std::string& what,
-                               const std::string& model, const std::string& gpu,
-                               std::int64_t gpus) {
+                               const std::string& model, const std::string& gpu, std::int64_t gpus,
+                               const DraftMemory& draft) {
+  const std::string drafting =
+      draft.name.empty() ? "" : ", those of " + draft.name + " (drafts) " + gb(draft.weight_bytes);
   fail(ErrorKind::infeasible,
        what + ": " + gb(needed_kv_bytes - b.kv_bytes) + " GB a GPU are missing; of " +
            gb(b.memory_bytes) + " GB (gpu_memory_utilization) of " + gpu + ", the weights of " +
            model + " over " + std::to_string(gpus) + " GPU" + (gpus == 1 ? "" : "s") + " take " +
-           gb(b.weight_bytes) + ", activations " + gb(b.activation_bytes) + ", the runtime " +
-           gb(b.reserve_bytes));
+           gb(b.weight_bytes) + drafting + ", activations " + gb(b.activation_bytes) +
+           ", the runtime " + gb(b.reserve_bytes));
 }
 
 std::int64_t blocks_that_fit(const KvBudget& b, double block_bytes) {
@@ -77,7 +83,8 @@ std::int64_t blocks_that_fit(const KvBudget& b, double block_bytes) {
 
 KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, const GpuSpec* gpu,
                            std::int64_t tensor_parallel_size, WeightDtype weight_dtype,
-                           KvCacheDtype kv_cache_dtype, std::int64_t pipeline_parallel_size) {
+                           KvCacheDtype kv_cache_dtype, std::int64_t pipeline_parallel_size,
+                           const DraftMemory& draft) {
   KvBudget b;
   const std::int64_t gpus = tensor_parallel_size * pipeline_parallel_size;
   if (!engine.num_gpu_blocks && (model == nullptr || gpu == nullptr)) {
@@ -98,23 +105,30 @@ KvBudget compute_kv_budget(const EngineSpec& engine, const ModelSpec* model, con
   }
   if (gpu != nullptr) b.memory_bytes = engine.gpu_memory_utilization * gpu->memory_bytes;
 
+  b.draft_weight_bytes = draft.weight_bytes;
+  b.kv_bytes_per_token += draft.kv_bytes_per_token;
   const double block_bytes = b.kv_bytes_per_token * static_cast<double>(engine.block_size);
   if (engine.num_gpu_blocks) {
     b.num_gpu_blocks = *engine.num_gpu_blocks;
     b.kv_bytes = block_bytes * static_cast<double>(b.num_gpu_blocks);
   } else {
-    b.kv_bytes = b.memory_bytes - b.weight_bytes - b.activation_bytes - b.reserve_bytes;
+    b.kv_bytes = b.memory_bytes - b.weight_bytes - b.draft_weight_bytes - b.activation_bytes -
+                 b.reserve_bytes;
     const std::int64_t longest = engine.max_model_len.value_or(model->max_position_embeddings);
     const std::int64_t needed = (longest + engine.block_size - 1) / engine.block_size + 1;
     if (b.kv_bytes < 2 * block_bytes) {
-      fail_missing(b, 2 * block_bytes, "the model does not fit", model->name, gpu->name, gpus);
+      const bool alone = b.kv_bytes + b.draft_weight_bytes >= 2 * block_bytes;
+      fail_missing(
+          b, 2 * block_bytes,
+          alone ? "the draft model does not fit beside the model" : "the model does not fit",
+          model->name, gpu->name, gpus, draft);
     }
     b.num_gpu_blocks = blocks_that_fit(b, block_bytes);
     if (b.num_gpu_blocks < needed) {
       fail_missing(b, block_bytes * static_cast<double>(needed),
                    "the KV cache cannot hold one request of max_model_len = " +
                        std::to_string(longest) + " tokens",
-                   model->name, gpu->name, gpus);
+                   model->name, gpu->name, gpus, draft);
     }
   }
   b.usable_blocks = b.num_gpu_blocks - 1;

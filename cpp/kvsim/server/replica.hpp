@@ -11,6 +11,7 @@
 #include "kvsim/scheduler/lazy.hpp"
 #include "kvsim/scheduler/livelock.hpp"
 #include "kvsim/scheduler/state.hpp"
+#include "kvsim/server/draft.hpp"
 #include "kvsim/server/ledger.hpp"
 #include "kvsim/server/memory_map.hpp"
 #include "kvsim/server/memory_meter.hpp"
@@ -262,6 +263,11 @@ void Replica<Pool>::step() {
   if (!state_.preempted.empty()) check_progress();
   const StepShape& shape = definition_.shape();
   Terms terms = slowed(std::visit([&shape](const auto& m) { return m.step(shape); }, model_));
+  if (state_.cfg.draft_time != nullptr) {
+    const Terms draft = slowed(draft_terms(state_, shape));
+    ledger_.totals.draft_ns += draft.total();
+    terms += draft;
+  }
   state_.add_transfers(terms);
   if (recorder_.entries_on()) {
     for (const Entry& e : state_.plan) {

@@ -84,6 +84,7 @@ inline std::uint32_t TokenServer::submit(Ns t, const RequestTable& from, std::ui
   table_.arrival_ns.push_back(t);
   table_.prompt_tokens.push_back(from.prompt_tokens[r]);
   table_.output_tokens.push_back(from.output_tokens[r]);
+  table_.number.push_back(r);
   if (!from.priority.empty()) table_.priority.push_back(from.priority[r]);
   if (!from.stop_after.empty()) table_.stop_after.push_back(from.stop_after[r]);
   if (!from.keys.offset.empty()) {

@@ -29,12 +29,15 @@ double rate_per_day(const ServingLife& life) {
   return math::log1p(life.growth_per_year) / days_per_year;
 }
 
+// Growth that no digit of the result would show; dividing by it would lose them all.
+bool negligible(double x) { return x < 1e-17 && x > -1e-17; }
+
 }  // namespace
 
 double queries_served(const ServingLife& life, double days) {
   const double r = rate_per_day(life);
   need_amount("days", days);
-  if (r == 0) return life.queries_per_day * days;
+  if (negligible(r * days)) return life.queries_per_day * days;
   return life.queries_per_day * (math::expm1(r * days) / r);
 }
 
@@ -52,7 +55,7 @@ double break_even_days(const ServingLife& life) {
   const double per_day = life.usd_per_query * life.queries_per_day;
   if (per_day == 0) return infinite;
   const double days = life.training_usd / per_day;
-  if (r == 0) return days;
+  if (negligible(r * days)) return days;
   // Traffic that shrinks serves q0 / -r queries in all; they may never cost that much.
   return 1 + r * days > 0 ? math::log1p(r * days) / r : infinite;
 }

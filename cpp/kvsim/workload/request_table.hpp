@@ -43,7 +43,12 @@ struct RequestTable {
   std::vector<std::int32_t> successor;   // empty: none; else the request that waits for this
                                          // one's finish, or -1
   std::vector<Ns> delay_ns;              // beside `successor`: think time before request r
+  std::vector<std::uint32_t> number;     // empty: its row; else the run's number of the request
   PrefixKeys keys;
+
+  [[nodiscard]] std::uint32_t number_of(std::uint32_t r) const {
+    return number.empty() ? r : number[r];
+  }
 
   // Closed loop without fixed successors: the next request in order of id, whoever finishes.
   // Requests 0..closed_loop_concurrency-1 arrive at 0, the others have arrival_ns = -1.

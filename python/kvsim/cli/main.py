@@ -20,10 +20,12 @@ def app() -> typer.Typer:
 
     from kvsim.cli import (
         about,
+        cfo,
         costs,
         demo,
         lab,
         runs,
+        search,
         sharding,
         store,
         validate,
@@ -45,6 +47,10 @@ def app() -> typer.Typer:
         ("run", runs.run),
         ("sweep", runs.sweep),
         ("frontier", runs.frontier),
+        ("capacity", search.capacity),
+        ("optimize", search.optimize),
+        ("tradeoff", search.tradeoff),
+        ("cfo", cfo.challenge),
         ("sharding", sharding.sharding),
         ("catalog", about.catalog),
         ("fields", about.fields),
@@ -62,6 +68,8 @@ def app() -> typer.Typer:
     checks.command("memory")(_guarded(validate_memory.memory))
     checks.command("queueing")(_guarded(validate_queueing.queueing))
     checks.command("tail")(_guarded(validate_queueing.tail))
+    checks.command("speculation")(_guarded(validate_queueing.speculation))
+    checks.command("cost")(_guarded(validate_queueing.cost))
     application.add_typer(checks, name="validate")
     return application
 

@@ -1,8 +1,9 @@
-"""`kvsim validate queueing` and `tail`: simulated queues against theory."""
+"""`kvsim validate queueing`, `tail`, `speculation`, `cost`: simulations against theory."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,36 @@ def tail(*, seeds: Seeds = 3, effort: Effort = 1.0, as_json: AsJson = False) -> 
 
     _check(seeds, effort)
     _show(check_tail(range(seeds), effort=effort), as_json=as_json)
+
+
+def speculation(
+    *,
+    seeds: Seeds = 10,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Draw gain against load there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check tokens a pass and speed-up (Leviathan's closed forms), gain under load, memory."""
+    from kvsim.validate.speculation import check_speculation, loaded
+
+    _check(seeds, 1.0)
+    report = check_speculation(range(seeds))
+    if out is not None:
+        import kvsim
+        from kvsim import plots
+
+        drawn = plots.speculation_gain(kvsim.speculation.gain(loaded()))
+        for file in plots.save(drawn, out / "speculation_gain"):
+            print(file)
+    _show(report, as_json=as_json)
+
+
+def cost(*, as_json: AsJson = False) -> None:
+    """Check the cost dominance law, closed forms of speculation, a run's costs; all exact."""
+    from kvsim.validate.cost import check_cost
+
+    _show(check_cost(), as_json=as_json)
 
 
 def _check(seeds: int, effort: float) -> None:

@@ -28,6 +28,7 @@ FIGURES: dict[str, str] = {
     "gpus": "GPUs",
     "usd_per_hour": "USD/h",
     "usd_per_million_output_tokens": "USD",
+    "usd_per_million_offered_output_tokens": "USD",
     "usd_per_million_tokens": "USD",
     "usd_per_request": "USD",
     "usd_per_good_request": "USD",
@@ -38,7 +39,8 @@ FIGURES: dict[str, str] = {
 # Figures of the summary that these follow from.
 _NEEDED = (
     "request_throughput", "output_throughput", "total_token_throughput", "request_goodput",
-    "mean_running", "mean_waiting", "utilization", "mean_power_mw",
+    "offered_rate_per_s", "total_output_tokens", "completed", "mean_running", "mean_waiting",
+    "utilization", "mean_power_mw",
 )  # fmt: skip
 
 
@@ -54,6 +56,9 @@ class ServingCost:
         Of all of them.
     usd_per_million_output_tokens, usd_per_million_tokens : float
         Of 10^6 generated tokens; of 10^6 tokens, prompts included.
+    usd_per_million_offered_output_tokens : float or None
+        Of 10^6 generated tokens at the rate at which requests arrive, so without the time after the
+        last arrival; None if all arrive at once.
     usd_per_request : float
         Of a request that finished.
     usd_per_good_request : float or None
@@ -68,6 +73,7 @@ class ServingCost:
     gpus: int
     usd_per_hour: float
     usd_per_million_output_tokens: float
+    usd_per_million_offered_output_tokens: float | None
     usd_per_million_tokens: float
     usd_per_request: float
     usd_per_good_request: float | None
@@ -152,8 +158,10 @@ def serving_cost(result: Result, price: Prices = None) -> ServingCost:
     if not np.isfinite(values["usd_per_million_tokens"]):
         raise ConfigError("result: got a run without tokens; allowed: one that generated some")
     has_slo = any(v is not None for v in plain["slo"].values())
+    offered = values.pop("usd_per_million_offered_output_tokens")
     return ServingCost(
         gpus=int(values.pop("gpus")),
+        usd_per_million_offered_output_tokens=offered if np.isfinite(offered) else None,
         usd_per_good_request=values.pop("usd_per_good_request") if has_slo else None,
         **{k: v for k, v in values.items() if k != "usd_per_good_request"},
     )
@@ -260,6 +268,10 @@ def _costs(
             "gpus": gpus,
             "usd_per_hour": per_hour,
             "usd_per_million_output_tokens": 1e6 * per_s / figures["output_throughput"],
+            "usd_per_million_offered_output_tokens": 1e6
+            * per_s
+            / figures["offered_rate_per_s"]
+            / (figures["total_output_tokens"] / figures["completed"]),
             "usd_per_million_tokens": 1e6 * per_s / figures["total_token_throughput"],
             "usd_per_request": per_s / figures["request_throughput"],
             "usd_per_good_request": per_s / figures["request_goodput"],

@@ -13,7 +13,7 @@ Examples
 
 from kvsim.plots.breakdown import Tornado, WaterfallBars
 from kvsim.plots.caching import hit_rates
-from kvsim.plots.costs import cost_dominance
+from kvsim.plots.costs import cost_dominance, speculation_gain
 from kvsim.plots.curves import SmallMultiples, SweepFrontier
 from kvsim.plots.distributions import itl_distribution, latency_cdf
 from kvsim.plots.fleet import hedging_frontier, queues, seesaw, tail
@@ -21,9 +21,11 @@ from kvsim.plots.frontier import LatencyThroughputFrontier
 from kvsim.plots.heatmap import Heatmap
 from kvsim.plots.kv_memory import KVCacheHeatmap
 from kvsim.plots.memory import memory
+from kvsim.plots.search import cost_latency_frontier, slo_capacity
 from kvsim.plots.sharding import sharding
 from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
+from kvsim.plots.tradeoff import latency_tradeoff
 from kvsim.plots.waterfall import waterfall
 
 # What `SweepResult.plot` draws, by kind.
@@ -45,15 +47,19 @@ __all__ = [
     "Tornado",
     "WaterfallBars",
     "cost_dominance",
+    "cost_latency_frontier",
     "hedging_frontier",
     "hit_rates",
     "itl_distribution",
     "latency_cdf",
+    "latency_tradeoff",
     "memory",
     "queues",
     "save",
     "seesaw",
     "sharding",
+    "slo_capacity",
+    "speculation_gain",
     "style",
     "tail",
     "timeline",

@@ -1,12 +1,13 @@
-"""What a model costs over its life, and latency against cost."""
+"""What a model costs over its life, and what speculation gains under load."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvsim.plots.style import COLOURS, GREY, LINES, axes, styled
+from kvsim.plots.style import COLOURS, GREY, LINES, axes, marks, plain_ticks, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,3 +106,52 @@ def _usd(value: float) -> str:
         if value >= divisor:
             return f"{value / divisor:,.3g}{ending} USD"
     return f"{value:,.3g} USD"
+
+
+@styled
+def speculation_gain(
+    rows: Sequence[Mapping[str, Any]], ax: Axes | None = None, *, title: str | None = None
+) -> Axes:
+    """Draw what speculation gains against the batch, a curve for each acceptance.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        What `kvsim.speculation.gain` returned.
+    ax : Axes, optional
+        Where to draw.
+    title : str, optional
+        Heading.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw.
+
+    Examples
+    --------
+    >>> speculation_gain(kvsim.speculation.gain(scenario))  # doctest: +SKIP
+    <Axes: ...>
+    """
+    if not rows:
+        raise ValueError("rows: got none; allowed: at least one")
+    ax = axes(ax)
+    for index, alpha in enumerate(dict.fromkeys(row["alpha"] for row in rows)):
+        mine = [row for row in rows if row["alpha"] == alpha]
+        ax.plot(
+            [row["batch"] for row in mine], [row["gain"] for row in mine],
+            label=f"acceptance {alpha:g}", **marks(index),
+        )  # fmt: skip
+    ax.axhline(1, color=GREY, linewidth=1.2, linestyle=(0, (4, 2)))
+    ax.annotate("no gain", (1, 1), xycoords=("axes fraction", "data"), xytext=(-2, 3),
+                textcoords="offset points", ha="right", fontsize=8.5, color=GREY)  # fmt: skip
+    ax.set_xscale("log", base=2)
+    plain_ticks(ax, "x")
+    ax.set_xticks(sorted({row["batch"] for row in rows}))
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("clients, each with one request under way")
+    ax.set_ylabel("output tokens/s, over without speculation")
+    drafts = rows[0]["drafts"]
+    ax.set_title(title or f"What {drafts} drafts a pass gain, against the batch")
+    ax.legend(loc="upper right")
+    return ax

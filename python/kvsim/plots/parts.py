@@ -19,6 +19,7 @@ _LOOKS: dict[str, tuple[str, str]] = {
     "preempted": ("#009E73", "//"),
     "redo": ("#D55E00", ".."),
     "weights": ("#0072B2", ""),
+    "draft weights": ("#CC79A7", ".."),
     "activations": ("#E69F00", "//"),
     "graphs and NCCL": ("#8C8C8C", ""),
     "KV cache": ("#56B4E9", "\\\\"),

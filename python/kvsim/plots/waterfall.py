@@ -37,7 +37,7 @@ def waterfall(
         `Result.waterfalls` return. A mapping gives labels.
     ax : Axes, optional
         Where to draw.
-    metric : {"e2e", "ttft"}
+    metric : {"e2e", "ttft", "tpot"}
         Of runs: which latency.
     percentile : float, optional
         Of runs: the requests around this percentile instead of the mean.

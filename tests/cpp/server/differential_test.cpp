@@ -115,6 +115,14 @@ TEST(differential, speculation_is_the_same_in_both_modes) {
   CHECK(visited.preemptions > 100);
 }
 
+TEST(differential, drafts_of_every_law_and_method_keep_the_laws) {
+  Visited visited;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    compare_all_ways(seed, random_case(seed, Flavour::drafts), visited);
+  }
+  CHECK(visited.preemptions > 100);
+}
+
 TEST(differential, leap_equals_step_with_batches_in_flight) {
   Visited visited;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {

@@ -151,3 +151,21 @@ TEST(kv_budget, the_wall_of_70b_fp8_over_two_h100) {
   CHECK(b.usable_tokens > 25 * 8192);
   CHECK(b.usable_tokens < 32 * 8192);
 }
+
+TEST(kv_budget, a_draft_model_takes_its_weights_and_its_kv) {
+  const auto model = llama_70b();
+  const auto gpu = h100();
+  const kvsim::DraftMemory draft{"small", 2e9, 4096};
+  const KvBudget alone = compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic);
+  const KvBudget with =
+      compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, draft);
+  CHECK_NEAR(with.kv_bytes, alone.kv_bytes - 2e9, 1);
+  CHECK_NEAR(with.kv_bytes_per_token, 40960 + 4096, 0);
+  CHECK_EQ(with.num_gpu_blocks,
+           static_cast<std::int64_t>(std::floor(with.kv_bytes / (16 * (40960 + 4096)))));
+  const kvsim::DraftMemory large{"large", 60e9, 4096};
+  CHECK_THROWS_KIND(compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, large),
+                    infeasible, "the draft model does not fit beside the model");
+  CHECK_THROWS_KIND(compute_kv_budget({}, &model, &gpu, 8, WeightDtype::bf16, automatic, 1, large),
+                    infeasible, "those of large (drafts) 60.00");
+}

@@ -13,6 +13,29 @@ namespace {
 using kvsim::SchedulingPolicy;
 using kvsim::SpecMethod;
 
+// Laws and methods that no recording has.
+void add_drafts(ReplicaCase& c, Random& random) {
+  kvsim::EngineSpec& e = c.engine;
+  const double alpha = static_cast<double>(random.between(0, 100)) / 100;
+  if (random.chance(40)) e.spec_method = SpecMethod::mtp;
+  if (random.chance(30)) {
+    e.spec_acceptance = kvsim::ConstantAcceptance{alpha};
+  } else if (random.chance(50)) {
+    e.spec_acceptance = kvsim::BetaAcceptance{0.1 + 0.8 * alpha, 0.2};
+  } else {
+    kvsim::AcceptanceByPosition places;
+    for (std::int64_t i = 0; i < e.num_spec_tokens; ++i) {
+      places.alphas.push_back(static_cast<double>(random.between(0, 100)) / 100);
+    }
+    e.spec_acceptance = places;
+  }
+  if (e.spec_method == SpecMethod::ngram) e.spec_match_probability = alpha;
+  if (random.chance(70)) {
+    c.draft_time = kvsim::Affine{static_cast<double>(random.between(0, 300)), 1, 0.01};
+  }
+  c.run_seed = static_cast<std::uint64_t>(random.between(0, 1000));
+}
+
 kvsim::EngineSpec random_engine(Random& random, Flavour flavour) {
   kvsim::EngineSpec e;
   e.block_size = random.pick<std::int64_t>({1, 2, 3, 8, 16, 16, 16, 32, 64});
@@ -38,7 +61,7 @@ kvsim::EngineSpec random_engine(Random& random, Flavour flavour) {
   }
   const std::int64_t longest = (*e.max_model_len + e.block_size - 1) / e.block_size;
   e.num_gpu_blocks = 1 + longest + random.between(0, 600 / e.block_size);
-  if (flavour == Flavour::speculation) {
+  if (flavour == Flavour::speculation || flavour == Flavour::drafts) {
     e.spec_method = random.chance(50) ? SpecMethod::ngram : SpecMethod::draft_model;
     e.num_spec_tokens = random.between(1, 4);
     e.spec_seed = static_cast<std::uint64_t>(random.between(0, 1000));
@@ -208,6 +231,7 @@ ReplicaCase random_case(std::uint64_t seed, Flavour flavour) {
   }
   if (random.chance(20)) hide_stops(c, random);
   if (flavour == Flavour::memory) add_memory(c, random);
+  if (flavour == Flavour::drafts) add_drafts(c, random);
   return c;
 }
 

@@ -10,7 +10,8 @@
 namespace kvsim_test {
 
 // memory: what vLLM does not have, eviction policies, preemption, contiguous allocators.
-enum class Flavour { plain, speculation, batches_in_flight, memory };
+// drafts: speculation beyond the recordings, laws of acceptance, mtp, drafts that take time.
+enum class Flavour { plain, speculation, drafts, batches_in_flight, memory };
 
 ReplicaCase random_case(std::uint64_t seed, Flavour flavour);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <vector>
@@ -206,6 +207,11 @@ Outcome run_replica(const ReplicaCase& c, Pool pool, Mode mode, Record record,
   config.preemption.host_blocks = c.host_blocks;
   config.preemption.swap_ns_per_block = c.swap_ns_per_block;
   config.record_memory = c.record_memory;
+  config.run_seed = c.run_seed;
+  if (c.draft_time) {
+    config.draft_time =
+        std::make_shared<const kvsim::StepTimeModel>(kvsim::AffineTime(*c.draft_time, {}));
+  }
   if (config.static_window_ns) {
     return config.contiguous ? as(std::type_identity<kvsim::StaticReplica<kvsim::RegionPool>>{})
                              : as(std::type_identity<kvsim::StaticReplica<kvsim::CountPool>>{});

@@ -26,6 +26,8 @@ struct ReplicaCase {
   std::int64_t host_blocks = 0;
   double swap_ns_per_block = 0;
   kvsim::RecordMemory record_memory = kvsim::RecordMemory::none;
+  std::optional<kvsim::Affine> draft_time;
+  std::uint64_t run_seed = 0;
 
   // Appends a request and returns its id.
   std::int64_t add(kvsim::Ns arrival_ns, std::int32_t prompt_tokens, std::int32_t output_tokens,

@@ -119,3 +119,56 @@ TEST(speculation, is_stepped_and_gives_the_same_with_leaping_asked_for) {
 }
 
 }  // namespace
+
+namespace {
+
+TEST(speculation, drafting_takes_the_time_of_k_steps_of_the_draft) {
+  ReplicaCase c = speculating(SpecMethod::draft_model, 3);
+  c.engine.spec_acceptance = kvsim::ConstantAcceptance{0};
+  c.draft_time = kvsim::Affine{50, 0, 0};
+  c.add(0, 100, 20);
+  const Outcome run = run_replica(c, Pool::count, Mode::leap, Record::requests);
+  CHECK_EQ(run.totals.draft_ns, 50 * 3 * run.totals.steps);
+  CHECK_EQ(run.totals.steps, 20);
+  c.draft_time.reset();
+  const Outcome free = run_replica(c, Pool::count, Mode::leap, Record::requests);
+  CHECK_EQ(run.totals.busy_ns, free.totals.busy_ns + run.totals.draft_ns);
+  // A search runs once for all.
+  c = speculating(SpecMethod::ngram, 3);
+  c.engine.spec_acceptance = kvsim::ConstantAcceptance{0};
+  c.draft_time = kvsim::Affine{50, 0, 0};
+  c.add(0, 100, 20);
+  const Outcome search = run_replica(c, Pool::count, Mode::leap, Record::requests);
+  CHECK_EQ(search.totals.draft_ns, 50 * search.totals.steps);
+}
+
+TEST(speculation, slots_ahead_cause_preemptions_that_are_counted) {
+  ReplicaCase c = speculating(SpecMethod::draft_model, 12);
+  c.engine.num_gpu_blocks = 41;
+  c.engine.spec_acceptance = kvsim::ConstantAcceptance{0.1};
+  for (int r = 0; r < 20; ++r) c.add(0, 20, 120);
+  const Outcome run = run_replica(c, Pool::count, Mode::leap, Record::requests);
+  CHECK(run.totals.speculative_preemptions > 0);
+  CHECK(run.totals.speculative_preemptions <= run.totals.preemptions);
+  c.engine.spec_method.reset();
+  c.engine.num_spec_tokens = 0;
+  c.engine.spec_acceptance = kvsim::HashAcceptance{};
+  const Outcome plain = run_replica(c, Pool::count, Mode::leap, Record::requests);
+  CHECK_EQ(plain.totals.speculative_preemptions, 0);
+  CHECK(run.totals.preemptions > plain.totals.preemptions);
+}
+
+TEST(speculation, mtp_computes_the_last_block_of_a_hit_anew) {
+  const auto cached = [](SpecMethod method) {
+    ReplicaCase c = speculating(method, 2);
+    c.engine.enable_prefix_caching = true;
+    c.add(0, 100, 5);
+    c.add(1'000'000'000, 100, 5);
+    c.share_prefix(4);
+    return run_replica(c, Pool::blocks, Mode::leap, Record::requests).requests.cached_tokens[1];
+  };
+  CHECK_EQ(cached(SpecMethod::draft_model), 64);
+  CHECK_EQ(cached(SpecMethod::mtp), 48);
+}
+
+}  // namespace
