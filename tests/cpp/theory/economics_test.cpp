@@ -30,9 +30,10 @@ TEST(economics, growth_compounds) {
 }
 
 TEST(economics, shrinking_traffic_may_never_break_even) {
-  const ServingLife shrinks{2e6, 0.001, 50e6, -0.9999999};
+  const ServingLife shrinks{2e6, 0.001, 50e6, -0.5};
   CHECK(std::isinf(break_even_days({1e12, 0.001, 50e6, -0.5})));
   CHECK_NEAR(serving_cost_usd(shrinks, break_even_days(shrinks)), 2e6, 1e-3);
+  CHECK(std::isinf(break_even_days({2e6, 0.001, 50e6, -0.9999999})));
   CHECK(std::isinf(break_even_days({1, 0, 50e6, 0})));
   CHECK_NEAR(break_even_days({0, 1, 1, 0}), 0, 0);
   CHECK_NEAR(serving_share({0, 0, 0, 0}, 10), 0, 0);
