@@ -141,11 +141,16 @@ def challenge(lab: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
         return over_seeds(percent, "%")
 
-    spec = {"engine.spec_method": "ngram", "engine.num_spec_tokens": 5}
+    knob = next(knob for knob in cfo["controls"] if knob["id"] == "spec")
+    three, seven = ({knob["path"]: n, **knob["also"][str(n)]} for n in (3, 7))
+    crowd = {"workload.arrivals.concurrency": base["workload"]["arrivals"]["concurrency"]}
+    many = crowd["workload.arrivals.concurrency"]
     for label, patch in (
-        (f"{users} users, 5 drafts", spec),
-        (f"{8 * users} users, no drafts", {"workload.arrivals.concurrency": 8 * users}),
-        (f"{8 * users} users, 5 drafts", {**spec, "workload.arrivals.concurrency": 8 * users}),
+        (f"{users} users, 3 drafts", three),
+        (f"{users} users, 7 drafts", seven),
+        (f"{many} users, no drafts", crowd),
+        (f"{many} users, 3 drafts", {**three, **crowd}),
+        (f"{many} users, 7 drafts", {**seven, **crowd}),
     ):
         cost, tail = change(patch, "output_throughput"), change(patch, cfo["guard"]["key"])
         yield f"{label}: cost, P99 against {users} users, no drafts", f"{cost}, {tail}"

@@ -181,7 +181,7 @@ def play_memory(tab: Tab) -> None:
     press(tab, "cfo-users", "End")
     page.wait_for_selector(".cfo .verdict:has-text('is worse')")
     press(tab, "cfo-users", "Home", "ArrowRight")
-    press(tab, "cfo-spec", "End")
+    press(tab, "cfo-spec", "ArrowRight", "ArrowRight", "ArrowRight")
     page.wait_for_selector(".cfo .verdict.kept")
     tab.check_numbers()
     page.click("#cfo-submit")
