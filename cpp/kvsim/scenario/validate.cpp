@@ -205,6 +205,7 @@ void check_speculation(const EngineSpec& e, std::string_view path) {
       bad_field(join_path(path, "spec_draft"), "an object", "null" + std::string(why));
     }
   } else {
+    // A draft model takes one slot of the budget for each request on top of its tokens.
     const std::int64_t slots = e.spec_method == SpecMethod::draft_model ? 2 : 1;
     if (e.num_spec_tokens + slots > e.max_num_batched_tokens) {
       bad_field(join_path(path, "num_spec_tokens"), text(e.num_spec_tokens),
@@ -281,11 +282,6 @@ void EngineSpec::validate(std::string_view path) const {
               "0, or 1 + num_spec_tokens = " + text(1 + num_spec_tokens) + " or more");
   }
   check_speculation(*this, path);
-  // A draft model takes one slot of the budget for each request on top of its tokens.
-  if (spec_method == SpecMethod::draft_model && max_num_batched_tokens < 2) {
-    bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
-              "2 or more with a draft model");
-  }
   if (max_num_batched_tokens < max_num_seqs) {
     bad_field(join_path(path, "max_num_batched_tokens"), text(max_num_batched_tokens),
               "max_num_seqs = " + text(max_num_seqs) + " or more, as vLLM demands");

@@ -70,9 +70,10 @@ TEST(validate, speculation_has_a_method_and_a_number) {
                     Error,
                     "engine.long_prefill_token_threshold: got 4; allowed: 0, or 1 + "
                     "num_spec_tokens = 5 or more");
-  CHECK_THROWS_WITH(with_engine("\"spec_method\": \"draft_model\", \"num_spec_tokens\": 1, "
-                                "\"max_num_batched_tokens\": 1"),
-                    Error, "engine.max_num_batched_tokens: got 1");
+  CHECK_THROWS_WITH(
+      with_engine("\"spec_method\": \"draft_model\", \"num_spec_tokens\": 1, "
+                  "\"max_num_batched_tokens\": 2"),
+      Error, "engine.num_spec_tokens: got 1; allowed: at most max_num_batched_tokens - 2 = 0");
 }
 
 TEST(validate, whole_prompts_must_fit_a_step) {
