@@ -45,8 +45,8 @@ class MemoryMap {
     gap_ = std::max<Ns>((last_arrival - start) / static_cast<Ns>(most_columns) + 1, 1000);
   }
 
-  // Whether a moment lies before `until`.
   [[nodiscard]] bool on() const { return rows_ > 0; }
+  // Whether a moment lies before `until`.
   [[nodiscard]] bool due(Ns until) const { return next_ < until; }
 
   // The state holds until then.

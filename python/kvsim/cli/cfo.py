@@ -10,6 +10,7 @@ import typer
 from kvsim._cfo import Answer, CfoResult, cfo
 from kvsim.cli.costs import Capital, Owned, UsdPerHour, chosen_price
 from kvsim.cli.options import console, number, progress, read_scenario, table
+from kvsim.cli.parameters import AsJson, Changes, Confidence, Quiet, Threads
 
 
 def challenge(
@@ -33,21 +34,14 @@ def challenge(
     final_replications: Annotated[
         int, typer.Option("--final-replications", metavar="N", help="Pairs of runs.")
     ] = 8,
-    confidence: Annotated[
-        float, typer.Option("--confidence", metavar="X", help="Of each interval.")
-    ] = 0.95,
+    confidence: Confidence = 0.95,
     usd_per_gpu_hour: UsdPerHour = None,
     owned: Owned = False,
     capital: Capital = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a field; may be repeated."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
-    threads: Annotated[
-        int | None, typer.Option("--threads", metavar="N", help="Worker threads.")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    changes: Changes = None,
+    as_json: AsJson = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Find the cheapest configuration whose P99 is no worse than the baseline's (a minute)."""
     base: Any = None

@@ -11,9 +11,9 @@ import typer
 
 import kvsim
 from kvsim.cli.options import console, number, read_scenario, table
+from kvsim.cli.parameters import AsJson, Changes, Scenario
 from kvsim.errors import ConfigError
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 UsdPerHour = Annotated[
     float | None,
     typer.Option("--usd-per-gpu-hour", metavar="USD", help="A rented GPU; default: the table's."),
@@ -65,9 +65,7 @@ def chosen_price(
 
 
 def run(
-    scenario: Annotated[
-        str, typer.Argument(metavar="FILE", help="Scenario as JSON; - reads standard input.")
-    ],
+    scenario: Scenario,
     *,
     usd_per_gpu_hour: UsdPerHour = None,
     owned: Owned = False,
@@ -75,10 +73,7 @@ def run(
     years: Years = 4.0,
     pue: Pue = 1.2,
     usd_per_kwh: Kwh = 0.08,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a field; may be repeated."),
-    ] = None,
+    changes: Changes = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulate one scenario and print what it costs."""

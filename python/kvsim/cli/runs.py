@@ -17,23 +17,8 @@ from kvsim.cli.options import (
     read_scenario,
     table,
 )
+from kvsim.cli.parameters import AsJson, Changes, Deadline, Quiet, Scenario, Threads
 from kvsim.errors import ConfigError, SweepInterrupted
-
-Scenario = Annotated[
-    str, typer.Argument(help="Scenario as JSON (fields: kvsim fields); - is standard input.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field; may be repeated."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Deadline = Annotated[
-    float | None, typer.Option("--deadline", metavar="S", help="Stop after so many seconds.")
-]
-Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", help="Worker threads; default: all cores.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 _SHOWN = (
     ("rates", ("completed", "duration_s", "request_throughput", "output_throughput",

@@ -18,25 +18,18 @@ from kvsim.cli.options import (
     read_scenario,
     table,
 )
+from kvsim.cli.parameters import (
+    AsJson,
+    Changes,
+    Confidence,
+    Deadline,
+    Quiet,
+    Scenario,
+    Threads,
+)
 from kvsim.errors import ConfigError
 
-Scenario = Annotated[
-    str, typer.Argument(metavar="FILE", help="Scenario as JSON; - reads standard input.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field; may be repeated."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", help="Worker threads; default: all cores.")
-]
-Deadline = Annotated[
-    float | None, typer.Option("--deadline", metavar="S", help="Stop after so many seconds.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Draw a picture there.")]
-Confidence = Annotated[float, typer.Option("--confidence", metavar="X", help="Between 0 and 1.")]
 Limits = Annotated[
     list[str] | None,
     typer.Option("--limit", metavar="FIGURE<=VALUE", help="Or FIGURE>=VALUE; may be repeated."),

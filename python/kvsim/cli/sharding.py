@@ -10,6 +10,7 @@ import typer
 
 import kvsim
 from kvsim.cli.options import console, number, parse_values, table
+from kvsim.cli.parameters import AsJson
 
 
 def sharding(
@@ -38,7 +39,7 @@ def sharding(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Draw sharding.png there.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List all splits of a model over GPUs: latency of one request, throughput, what binds."""
     found = kvsim.sharding(

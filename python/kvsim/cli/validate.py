@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kvsim.cli.parameters import AsJson
 from kvsim.errors import ConfigError
 
 
@@ -38,7 +39,7 @@ def step_time(
     tables: Annotated[
         str, typer.Option("--tables", metavar="KIND", help="auto, measured or fitted.")
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Errors of step times: of your files, or of all that comes with kvsim."""
     from kvsim import validate

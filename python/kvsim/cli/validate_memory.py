@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from kvsim.cli.parameters import AsJson
 from kvsim.errors import ConfigError
 
 
 def memory(
     *,
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="Simulations of each.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """KV memory against closed forms and the vLLM paper's figure 2; exit 1 if a figure is off."""
     from kvsim.validate.memory import validate_memory

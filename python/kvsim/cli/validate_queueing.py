@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kvsim.cli.parameters import AsJson
 from kvsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Seeds 0 to N -
 Effort = Annotated[
     float, typer.Option("--effort", metavar="X", help="Factor of the number of requests.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
 def queueing(*, seeds: Seeds = 10, effort: Effort = 1.0, as_json: AsJson = False) -> None:

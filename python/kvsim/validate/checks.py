@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from kvsim._sweep import sweep
 from kvsim._sweep_result import SweepResult
+from kvsim.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,20 @@ class Report:
             "ok": self.ok,
             "checks": [dict(c.__dict__) for c in self.checks],
         }
+
+
+def checked_seeds(seeds: Iterable[int]) -> list[int]:
+    """Return the seeds of a validation.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    listed = list(seeds)
+    if not listed:
+        raise ConfigError("seeds: got none; allowed: at least one")
+    return listed
 
 
 def student_quantile(p: float, freedom: int) -> float:

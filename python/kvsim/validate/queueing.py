@@ -11,7 +11,14 @@ import numpy as np
 from kvsim import queueing
 from kvsim._simulate import simulate
 from kvsim.errors import ConfigError
-from kvsim.validate.checks import Check, Report, interval, one_shot, replications
+from kvsim.validate.checks import (
+    Check,
+    Report,
+    checked_seeds,
+    interval,
+    one_shot,
+    replications,
+)
 
 LOADS = (0.5, 0.8, 0.9)
 JOINT_CONFIDENCE = 0.99
@@ -104,9 +111,7 @@ def check_queueing(
     ConfigError
         If a load is none of those listed, or there is no seed.
     """
-    all_seeds = list(seeds)
-    if not all_seeds:
-        raise ConfigError("seeds: got none; allowed: at least one")
+    all_seeds = checked_seeds(seeds)
     chosen = list(loads)
     for rho in chosen:
         if rho not in LOADS:

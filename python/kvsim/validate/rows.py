@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from kvsim._simulate import simulate
-from kvsim.errors import ConfigError, InfeasibleError, LivelockError
+from kvsim.errors import InfeasibleError, LivelockError
+from kvsim.validate.checks import checked_seeds
 from kvsim.validate.conditions import Conditions, Run, read_conditions, read_runs
 
 SEEDS = tuple(range(10))
@@ -279,9 +280,7 @@ def score_rows(
     (45, True)
     """
     known = read_conditions(conditions)
-    all_seeds = list(seeds)
-    if not all_seeds:
-        raise ConfigError("seeds: got none; allowed: at least one")
+    all_seeds = checked_seeds(seeds)
     changes: dict[str, Any] = {} if step_time is None else {"step_time": dict(step_time)}
     scores: list[RowScore] = []
     errors: list[list[dict[str, float]]] = []

@@ -11,8 +11,7 @@ import numpy as np
 from kvsim import speculation
 from kvsim._simulate import simulate
 from kvsim._sweep import sweep
-from kvsim.errors import ConfigError
-from kvsim.validate.checks import Check, Report, interval
+from kvsim.validate.checks import Check, Report, checked_seeds, interval
 
 JOINT_CONFIDENCE = 0.99
 WIDEST = 0.02  # half-width of an interval, relative to the reference
@@ -62,9 +61,7 @@ def check_speculation(
     ConfigError
         If there is no seed.
     """
-    all_seeds = list(seeds)
-    if not all_seeds:
-        raise ConfigError("seeds: got none; allowed: at least one")
+    all_seeds = checked_seeds(seeds)
     confidence = 1 - (1 - JOINT_CONFIDENCE) / (2 * len(TABLE_4) * len(all_seeds))
     checks: list[Check] = []
     for seed in all_seeds:

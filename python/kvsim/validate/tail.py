@@ -11,8 +11,7 @@ import numpy as np
 
 from kvsim import queueing
 from kvsim._simulate import simulate
-from kvsim.errors import ConfigError
-from kvsim.validate.checks import Check, Report, one_shot
+from kvsim.validate.checks import Check, Report, checked_seeds, one_shot
 
 _STANDARD_ERRORS = 3.0
 ROUTERS: dict[str, dict[str, Any]] = {
@@ -73,9 +72,7 @@ def check_tail(seeds: Iterable[int] = range(3), *, effort: float = 1.0) -> Repor
     ConfigError
         If there is no seed.
     """
-    all_seeds = list(seeds)
-    if not all_seeds:
-        raise ConfigError("seeds: got none; allowed: at least one")
+    all_seeds = checked_seeds(seeds)
     checks: list[Check] = []
     for seed in all_seeds:
         checks += _fan_out(seed, effort)
