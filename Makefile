@@ -81,7 +81,8 @@ test-cpp: $(VENV)/.base ## C++ tests of the optimised engine, with invariant che
 test-sanitize: $(VENV)/.base
 	@$(CONFIGURE) -B $(BUILD)/sanitize -DKVSIM_BUILD_TESTS=ON -DKVSIM_DEBUG_CHECKS=ON -DKVSIM_SANITIZE=ON > /dev/null
 	@$(CMAKE) --build $(BUILD)/sanitize --parallel $(JOBS) --target kvsim_tests -- --quiet
-	UBSAN_OPTIONS=print_stacktrace=1 $(BUILD)/sanitize/kvsim_tests
+	seq $(JOBS) | UBSAN_OPTIONS=print_stacktrace=1 xargs -P $(JOBS) -I {} \
+	  $(BUILD)/sanitize/kvsim_tests --shard {}/$(JOBS)
 
 # The lab's tests need its engine, where there is a browser to run them in.
 test-py: build $(VENV)/.dev $(if $(shell command -v chromium || command -v chromium-browser),wasm)
