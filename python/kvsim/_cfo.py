@@ -93,6 +93,32 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """How far a lever goes that saves nothing, by the runs of the search.
+
+    Attributes
+    ----------
+    chosen : dict
+        The options, by lever, of the cheapest configuration in which the lever is not as in the
+        baseline.
+    saving : float
+        Share of the baseline's cost saved at the highest rate tried that keeps the limits: 0 or
+        less, or not confirmed by runs with fresh seeds. NaN if there is no such rate.
+    broken : tuple of str
+        P99s above the baseline's at the lowest rate, then; or the status of a run that failed.
+    """
+
+    chosen: dict[str, Any]
+    saving: float
+    broken: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        saving = None if np.isnan(self.saving) else self.saving
+        return {"chosen": self.chosen, "saving": saving, "broken": list(self.broken)}
+
+
+@dataclass(frozen=True)
 class CfoResult:
     """What the search for the cheapest configuration found; `cfo` makes it.
 
@@ -106,6 +132,8 @@ class CfoResult:
     levers : dict
         Each lever with the layout (TP and replicas), all else as the baseline: the cheapest answer,
         None if nothing is cheaper.
+    nearest : dict
+        For each lever without an answer: what came nearest.
     terms_usd : dict
         USD per 10^6 output tokens by term of the steps' time, and GPUs idle: baseline, best. They
         add up to the costs.
@@ -121,6 +149,7 @@ class CfoResult:
     baseline_usd: float
     best: Answer | None
     levers: dict[str, Answer | None]
+    nearest: dict[str, Nearest]
     terms_usd: dict[str, tuple[float, float]]
     tried: int
     confidence: float
@@ -143,6 +172,7 @@ class CfoResult:
             },
             "best": self.best and self.best.to_dict(),
             "levers": {k: v and v.to_dict() for k, v in self.levers.items()},
+            "nearest": {k: v.to_dict() for k, v in self.nearest.items()},
             "terms_usd_per_million_output_tokens": {
                 k: {"baseline": a, "best": b} for k, (a, b) in self.terms_usd.items()
             },
@@ -226,12 +256,14 @@ def cfo(
         alone[d.name] = judge.alone(d.name)
         tried += alone[d.name]
     best = judge.cheapest(tried)
+    answers = {lever: judge.cheapest(listed) for lever, listed in alone.items()}
     return CfoResult(
         judge.gpus,
         judge.rate,
         judge.usd,
         best,
-        {lever: judge.cheapest(listed) for lever, listed in alone.items()},
+        answers,
+        {lever: judge.nearest(lever, alone[lever]) for lever, a in answers.items() if a is None},
         _terms(judge, best),
         len({json.dumps(_without_rate(c.chosen), sort_keys=True) for c in tried}),
         confidence,
@@ -391,6 +423,22 @@ class _Judge:
             if len(seen) >= 4 * _FINALISTS:
                 break
         return min(found, key=lambda a: a.usd, default=None)
+
+    def nearest(self, lever: str, tried: Sequence[Configuration]) -> Nearest:
+        """Return the cheapest in which the lever is not at its first option."""
+        usual = {d.name: (d.values or [None])[0] for d in self._space.dimensions}
+        moved = [c for c in tried if c.chosen[lever] != usual[lever]]
+        if not moved:
+            return Nearest({}, float("nan"), ())
+        ordered = in_order(moved, {GOAL: "minimize"})
+        c = ordered[0] if ordered else min(moved, key=lambda c: len(c.broken) or len(P99) + 1)
+        chosen = {d: v for d, v in c.chosen.items() if d in ("layout", lever)}
+        if not ordered:
+            return Nearest(chosen, float("nan"), c.broken or (c.status,))
+        # The baseline by the same runs, so that the difference is not that of seeds.
+        same = [b for b in tried if _without_rate(b.chosen) == usual and b.feasible]
+        whole = same[0].figures[GOAL][0] if same else self.usd
+        return Nearest(chosen, 1 - c.figures[GOAL][0] / whole, ())
 
     def _confirmed(self, key: str, c: Configuration) -> Answer | None:
         if key not in self._answers:

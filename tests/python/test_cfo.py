@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 import kvsim
@@ -89,6 +90,22 @@ def test_nothing_cheaper_is_said_so() -> None:
         "engine.max_num_seqs": 1}}}, price=PRICE, trials=4, final_replications=4)  # fmt: skip
     assert none.best is None or none.best.saving < 0.2
     assert none.levers["batching"] is None or none.levers["batching"].saving < 0.2
+
+
+def test_a_lever_that_saves_nothing_says_how_far_it_goes() -> None:
+    batching: dict[str, Any] = {"usual": {}, "one": {"engine.max_num_seqs": 1}}
+    space: dict[str, Any] = {"layout": {"1 x TP4": {}}, "batching": batching}
+    found = kvsim.cfo(BASE, space, price=PRICE, trials=4, final_replications=4)
+    assert found.levers == {"layout": None, "batching": None}
+    assert found.nearest["layout"].chosen == {}  # there is no other layout
+    near = found.nearest["batching"]
+    assert near.chosen == {"layout": "1 x TP4", "batching": "one"}
+    assert np.isnan(near.saving)
+    assert near.broken == ("unstable",)  # one request at a time is too slow at any rate
+    assert found.to_dict()["nearest"]["batching"]["saving"] is None
+    space["batching"] = {"usual": {}, "half": {"engine.max_num_seqs": 8}}
+    nearest = kvsim.cfo(BASE, space, price=PRICE, trials=4, final_replications=4).nearest
+    assert -20 < nearest["batching"].saving < 0  # eight at once bear a ninth of the traffic
 
 
 def test_levers_name_their_options() -> None:

@@ -112,7 +112,14 @@ def _tables(found: CfoResult, best: Answer) -> None:
     for lever, answer in found.levers.items():
         alone = "layout" if lever == "layout" else f"layout and {lever}"
         if answer is None:
-            rows.append([alone, "nothing cheaper", "-", "-"])
+            near = found.nearest[lever]
+            runs = near.saving == near.saving
+            far = f"{near.saving:.1%}" if runs else "at no rate: " + ", ".join(near.broken)
+            confirmed = "not confirmed" if runs and near.saving > 0 else "nothing cheaper"
+            chosen = ", ".join(near.chosen.values())
+            rows.append(
+                [alone, chosen, far, confirmed] if chosen else [alone, "no other", "-", "-"]
+            )
             continue
         chosen = {k: v for k, v in answer.chosen.items() if k in ("layout", lever)}
         rows.append(
