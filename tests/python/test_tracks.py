@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,6 +14,8 @@ import kvsim
 from kvsim import links, plots, tracks
 
 mpl.use("agg")
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", tracks.TRACKS)
@@ -109,8 +112,14 @@ def test_tails_and_frontiers_have_labels_and_limits() -> None:
     assert "longer" in ax.get_ylabel()
     assert "20 ms" in ax.texts[0].get_text()
     plt.close(ax.figure)
-    ax = plots.hedging_frontier({"load .5": [(1, 20), (5, 12)]}, {"load .5": 30})
+    ax = plots.hedging_frontier(
+        {"load .5": [(1, 20), (5, 12)], "load .7": []},
+        {"load .5": 30, "load .7": 50},
+        {"load .7": (60, 900)},
+    )
     assert list(ax.lines[0].get_xdata()) == [0, 1, 5]
+    assert any(list(line.get_xdata()) == [60] for line in ax.lines)
+    assert "queue drifts up" in [text.get_text() for text in ax.get_legend().get_texts()]
     plt.close(ax.figure)
     ax = plots.seesaw({"x": (5, 2), "y": (50, 0.5)}, 10, 1)
     assert ax.get_xlabel() == "P99 latency (ms)"
@@ -130,3 +139,23 @@ def test_the_knee_of_an_mm1_queue_is_at_80_percent() -> None:
     assert found.capacity_per_s == pytest.approx(100, rel=0.03)
     assert found.knee is not None
     assert found.knee.offered_per_s == pytest.approx(80, rel=0.06)
+
+
+def test_a_batch_window_costs_latency_at_low_load_and_nothing_at_capacity() -> None:
+    """Rate and window as axes: the example of docs/fleets.md."""
+    scenario = json.loads((ROOT / "examples" / "batch_window.json").read_text())
+    windows = {str(w): {"fleet.server.window_ms": w} for w in (0, 60, 200)}
+    found = kvsim.frontier(scenario, num_points=12, series=windows)
+    low = []
+    for series in found.series:
+        # A batch of 32 in 50 + .5 * 32 ms, always full under a backlog.
+        assert series.capacity_per_s == pytest.approx(32 / 0.066, rel=0.01)
+        knee = series.knee("p99_e2el_ms")
+        assert knee is not None
+        assert 0.9 < knee.offered_per_s / series.capacity_per_s < 1.1
+        low.append(float(series.table["p99_e2el_ms"][0]))
+    # At a few requests a second a request is alone: it waits for the whole window, then for one
+    # other batch at most.
+    assert low[0] < 110
+    assert low[1] == pytest.approx(60 + 50.5, abs=12)
+    assert low[2] == pytest.approx(200 + 52, abs=15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,12 +29,27 @@ def queueing(*, seeds: Seeds = 10, effort: Effort = 1.0, as_json: AsJson = False
     _show(check_queueing(range(seeds), effort=effort), as_json=as_json)
 
 
-def tail(*, seeds: Seeds = 3, effort: Effort = 1.0, as_json: AsJson = False) -> None:
+def tail(
+    *,
+    seeds: Seeds = 3,
+    effort: Effort = 1.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Draw hedging's frontier there.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Fan-out, hedging (BigTable's too) and routers against closed forms and published figures."""
-    from kvsim.validate.tail import check_tail
+    from kvsim.validate.tail import check_tail, hedging_curves
 
     _check(seeds, effort)
-    _show(check_tail(range(seeds), effort=effort), as_json=as_json)
+    report = check_tail(range(seeds), effort=effort)
+    if out is not None:
+        from kvsim import plots
+
+        drawn = plots.hedging_frontier(*hedging_curves(num_requests=max(5000, int(2e5 * effort))))
+        for file in plots.save(drawn, out / "hedging"):
+            print(file, file=sys.stderr if as_json else sys.stdout)
+    _show(report, as_json=as_json)
 
 
 def speculation(
@@ -55,7 +71,7 @@ def speculation(
 
         drawn = plots.speculation_gain(kvsim.speculation.gain(loaded()))
         for file in plots.save(drawn, out / "speculation_gain"):
-            print(file)
+            print(file, file=sys.stderr if as_json else sys.stdout)
     _show(report, as_json=as_json)
 
 

@@ -72,6 +72,7 @@ def tail(
         ax.text(
             0.99, 0.97, f"objective: at most {100 * share_allowed:.3g} % beyond {limit_ms:.4g} ms",
             transform=ax.transAxes, ha="right", va="top", fontsize=8.5, color=GREY,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
         )  # fmt: skip
     plain_ticks(ax, "x")
     ax.set_xlabel(f"{_NAMES.get(column, column)} (ms)")
@@ -181,6 +182,7 @@ def _draw_outages(
 def hedging_frontier(
     curves: Mapping[str, Sequence[tuple[float, float]]],
     unhedged_ms: Mapping[str, float],
+    drifting: Mapping[str, tuple[float, float]] | None = None,
     ax: Axes | None = None,
     *,
     title: str | None = None,
@@ -193,6 +195,9 @@ def hedging_frontier(
         Label to points (extra load in percent, P99.9 in ms), from few copies to many.
     unhedged_ms : mapping
         P99.9 without hedging by the same labels, drawn at extra load 0.
+    drifting : mapping, optional
+        A point of a run by the same labels in which the queue drifts up: drawn hollow, its P99.9
+        grows with the run.
     ax : Axes, optional
         Where to draw.
     title : str, optional
@@ -204,17 +209,27 @@ def hedging_frontier(
     <Axes: ...>
     """
     ax = axes(ax)
+    beyond = drifting or {}
     for i, (label, points) in enumerate(curves.items()):
         x = [0.0, *(p[0] for p in points)]
         y = [unhedged_ms[label], *(p[1] for p in points)]
         ax.plot(x, y, label=label, **marks(i))
         ax.plot([0], [y[0]], marker=MARKERS[i % len(MARKERS)], markersize=9, color="none",
                 markeredgecolor=COLOURS[i % len(COLOURS)], clip_on=False)  # fmt: skip
+        if label in beyond:
+            ax.plot([x[-1], beyond[label][0]], [y[-1], beyond[label][1]],
+                    color=COLOURS[i % len(COLOURS)], linestyle=":", linewidth=1)  # fmt: skip
+            ax.plot(*beyond[label], marker=MARKERS[i % len(MARKERS)], markerfacecolor="white",
+                    color=COLOURS[i % len(COLOURS)])  # fmt: skip
+    if beyond:
+        ax.plot([], [], marker="o", markerfacecolor="white", color="0.4", linestyle="none",
+                label="queue drifts up")  # fmt: skip
     ax.set_yscale("log")
     ax.set_xscale("symlog", linthresh=0.5)
     ax.set_xlim(left=0)
     ticks = [0, 0.5, 1, 2, 5, 10, 20, 50, 100]
-    shown = [t for t in ticks if t <= 1.2 * max(p[0] for c in curves.values() for p in c)]
+    most = max(p[0] for c in (*curves.values(), [*beyond.values()]) for p in c)
+    shown = [t for t in ticks if t <= 1.2 * most]
     ax.set_xticks(shown, [f"{t:g}" for t in shown], minor=False)
     ax.set_xticks([], minor=True)
     plain_ticks(ax)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,6 +145,58 @@ def hedging_scenario(load: float, num_requests: int, delay_ms: float | None) -> 
     if delay_ms is not None:
         scenario["fleet"]["hedge"] = {"kind": "delay", "delay_ms": delay_ms, "cancel": "none"}
     return scenario
+
+
+def hedging_curves(
+    loads: Sequence[float] = (0.2, 0.4, 0.5, 0.6),
+    delays_ms: Sequence[float] = (40.0, 30.0, 25.0, 20.0, 15.0, 10.0, 5.0, 3.0, 2.0),
+    num_requests: int = 200_000,
+    seed: int = 0,
+) -> tuple[dict[str, list[tuple[float, float]]], dict[str, float], dict[str, tuple[float, float]]]:
+    """Return what `plots.hedging_frontier` draws, of `hedging_scenario`.
+
+    Parameters
+    ----------
+    loads : sequence of float
+        Of first copies.
+    delays_ms : sequence of float
+        Before the second copy, from few copies to many.
+    num_requests, seed : int
+        Of each run.
+
+    Returns
+    -------
+    curves : dict
+        Label of a load to points: second copies in percent, P99.9 in ms; up to the first run in
+        which the queue drifts up, since copies fill the servers.
+    unhedged_ms : dict
+        P99.9 without them.
+    drifting : dict
+        That first run's point, where there is one.
+
+    Examples
+    --------
+    >>> curves, unhedged_ms, drifting = hedging_curves([0.2], [3.0], num_requests=5_000)
+    >>> curves["load 0.2"][0][1] < unhedged_ms["load 0.2"], drifting
+    (True, {})
+    """
+    curves: dict[str, list[tuple[float, float]]] = {}
+    unhedged_ms = {}
+    drifting = {}
+    for load in loads:
+        label = f"load {load:g}"
+        curves[label] = []
+        for delay in (None, *delays_ms):
+            run = simulate(hedging_scenario(load, num_requests, delay) | {"seed": seed})
+            point = run.summary["hedge_percent"], run.summary["p99.9_e2el_ms"]
+            if run.status != "ok":
+                drifting[label] = point
+                break
+            if delay is None:
+                unhedged_ms[label] = point[1]
+            else:
+                curves[label].append(point)
+    return curves, unhedged_ms, drifting
 
 
 def _load(seed: int, effort: float) -> list[Check]:
