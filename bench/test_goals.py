@@ -1,6 +1,5 @@
 """The goals of kvsim's speed, each on a committed scenario (bench/scenarios) or vLLM case."""
 
-import functools
 import json
 import os
 import statistics

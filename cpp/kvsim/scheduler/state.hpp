@@ -214,10 +214,8 @@ struct SchedulerState {
       pool.take(n);
     }
     s.blocks += static_cast<std::int32_t>(n);
-    if (metered) {
-      meter_blocks(s, n);
-      show_blocks(s, s.blocks - n, n);
-    }
+    if (metered) meter_blocks(s, n);
+    if (metered) show_blocks(s, s.blocks - n, n);
   }
 
   // n blocks came to the table as its entries from `entry` on.
@@ -318,10 +316,8 @@ struct SchedulerState {
     }
     s.blocks = s.published = static_cast<std::int32_t>(hits.size());
     s.kept = static_cast<std::uint32_t>(hits.size());
-    if (metered) {
-      meter_blocks(s, s.blocks);
-      if constexpr (Pool::has_cache) show_blocks(s, 0, s.blocks);
-    }
+    if (metered) meter_blocks(s, s.blocks);
+    if (Pool::has_cache && metered) show_blocks(s, 0, s.blocks);
   }
 
   void open_table(Seq& s) {
@@ -348,11 +344,8 @@ struct SchedulerState {
   }
 
   void hide_blocks(const Seq& s) {
-    if constexpr (Pool::has_regions) {
-      rows.left(id_of(s));
-    } else {
-      rows.gave(id_of(s), pool.free(), s.published, !Pool::has_ids);
-    }
+    if constexpr (Pool::has_regions) return rows.left(id_of(s));
+    rows.gave(id_of(s), pool.free(), s.published, !Pool::has_ids);
   }
 
   // Whether an admission that failed for want of memory goes on failing until some is freed. If
