@@ -113,30 +113,41 @@ struct EntryColumns {
 };
 
 // The slots of the KV memory by what they are to the requests; every slot is in one class.
+struct MemorySlots {
+  std::int64_t tokens = 0;    // hold a token's keys and values
+  std::int64_t reserved = 0;  // a running request will fill them later
+  std::int64_t internal = 0;  // held by a running request, which will never fill them
+  std::int64_t rounding = 0;  // what the placement adds to a reservation
+  std::int64_t external = 0;  // free, but not enough for the request at the head of the queue
+  std::int64_t cached = 0;    // free, with a content that the prefix cache may find
+  std::int64_t free = 0;
+};
+
+// The same, integrated over time.
 struct MemoryClasses {
-  Int128 tokens = 0;    // hold a token's keys and values
-  Int128 reserved = 0;  // a running request will fill them later
-  Int128 internal = 0;  // held by a running request, which will never fill them
-  Int128 rounding = 0;  // what the placement adds to a reservation
-  Int128 external = 0;  // free, but not enough for the request at the head of the queue
-  Int128 cached = 0;    // free, with a content that the prefix cache may find
+  Int128 tokens = 0;
+  Int128 reserved = 0;
+  Int128 internal = 0;
+  Int128 rounding = 0;
+  Int128 external = 0;
+  Int128 cached = 0;
   Int128 free = 0;
 
   [[nodiscard]] Int128 total() const {
     return tokens + reserved + internal + rounding + external + cached + free;
   }
-  void add(const MemoryClasses& slots, Ns dur) {
-    tokens += slots.tokens * dur;
-    reserved += slots.reserved * dur;
-    internal += slots.internal * dur;
-    rounding += slots.rounding * dur;
-    external += slots.external * dur;
-    cached += slots.cached * dur;
-    free += slots.free * dur;
+  void add(const MemorySlots& slots, Ns dur) {
+    tokens += Int128{slots.tokens} * dur;
+    reserved += Int128{slots.reserved} * dur;
+    internal += Int128{slots.internal} * dur;
+    rounding += Int128{slots.rounding} * dur;
+    external += Int128{slots.external} * dur;
+    cached += Int128{slots.cached} * dur;
+    free += Int128{slots.free} * dur;
   }
 };
 
-// The same for a single slot, as a number.
+// What a single slot is, as a number.
 enum class SlotClass : std::uint8_t {
   free,
   tokens,

@@ -338,8 +338,7 @@ Result run(const Scenario& s, const Inputs& in, const RequestTable& requests, co
   result.trust = step_time_trust(model);
   result.kv_budget = setup.budget;
   // Identities matter to prefix caching and to who records them; else a count is enough.
-  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all ||
-                          s.record_memory == RecordMemory::heatmap;
+  const bool identities = s.engine.enable_prefix_caching || s.record == Record::all;
   if (setup.config.static_window_ns) {
     setup.config.contiguous
         ? run_replica<StaticReplica<RegionPool>>(s, in, setup, model, requests, cut, result)

@@ -78,6 +78,56 @@ def test_recording_changes_nothing() -> None:
     assert (with_map.requests["finish_ns"] == without.requests["finish_ns"]).all()
 
 
+def owners_by_definition(result: kvsim.Result, blocks: int) -> list[dict[int, int]]:
+    """Who holds which block while each step runs: vLLM's free queue, played from the step's rows.
+
+    Freed blocks go to its front, a table's last one first; blocks are taken from its front.
+    """
+    steps, entries = result.steps, result.entries
+    free = list(range(blocks, 0, -1))  # the front is the end
+    tables: dict[int, list[int]] = {}
+    held = []
+    finish = result.requests["finish_ns"]
+    for step, end in enumerate(steps["end_ns"]):
+        victims = steps["preempted_request"][
+            slice(*steps["preempted_offset"][step : step + 2])
+        ].tolist()
+        rows = np.flatnonzero(entries["step"] == step)
+        for i in rows:
+            r = int(entries["request"][i])
+            needed = -(-int(entries["computed"][i] + entries["tokens"][i]) // 16)
+            while needed - len(tables.get(r, [])) > len(free):
+                free += tables.pop(victims.pop(0))
+            table = tables.setdefault(r, [])
+            table += [free.pop() for _ in range(needed - len(table))]
+        for victim in victims:
+            free += tables.pop(victim)
+        held.append({block: r for r, table in tables.items() for block in table})
+        for i in rows:
+            if finish[entries["request"][i]] == end:
+                free += tables.pop(int(entries["request"][i]))
+    return held
+
+
+def test_cells_are_what_their_blocks_are() -> None:
+    """With identities and, since none need be known, by a count of blocks."""
+    result = kvsim.simulate(scenario().replace({"record": "all", "workload.num_requests": 120}))
+    found, steps = result.memory_map, result.steps
+    assert result.summary["preemptions"] > 10
+    held = owners_by_definition(result, 401)
+    at = np.searchsorted(steps["t_ns"], found.t_ns, side="right") - 1
+    assert (found.t_ns < steps["end_ns"][at]).all()
+    for column, step in enumerate(at):
+        owners = [held[step].get(int(slot) // 16 + 1, -1) for slot in found.row_slot]
+        assert found.owner[:, column].tolist() == owners
+        idle = "external" if found.slots["external"][column] else "free"
+        classes = [CLASSES.index(idle if owner < 0 else "tokens") for owner in owners]
+        assert found.slot_class[:, column].tolist() == classes
+    counted = kvsim.simulate(scenario().replace({"workload.num_requests": 120})).memory_map
+    assert (counted.owner == found.owner).all()
+    assert (counted.slot_class == found.slot_class).all()
+
+
 def test_the_map_is_bounded_however_long_the_run() -> None:
     long = scenario().replace({"workload.num_requests": 5000})
     found = kvsim.simulate(long).memory_map

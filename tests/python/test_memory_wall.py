@@ -31,6 +31,21 @@ def test_the_table_of_figure_2() -> None:
         assert ours == [round(share, 1) for share in figure_2(system, 0)]
 
 
+def test_figure_2_by_the_spread_of_lengths() -> None:
+    """The page's table of Orca (Pow2), and that two spreads put all figures within 3 points."""
+    text = PAGE.read_text(encoding="utf-8")
+    for spread in memory._SPREADS:
+        prompts, outputs = (f"{cv2:g}".removeprefix("0") for cv2 in spread)
+        row = re.search(rf"\| prompts {prompts}, outputs {outputs} \|(.*)\n", text)
+        assert row is not None, spread
+        shown = [float(cell) for cell in row[1].split("|") if cell.strip()]
+        assert shown == [round(share, 1) for share in figure_2("Orca (Pow2)", 0, spread)]
+    for spread in ((4.0, 0.85), (1.0, 0.6)):
+        for system, published in FIG_2.items():
+            for paper, share in zip(published, figure_2(system, 0, spread), strict=False):
+                assert share == pytest.approx(paper, abs=3), (system, spread)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_figure_2_holds_for_other_seeds(seed: int) -> None:
     for system, published in FIG_2.items():

@@ -12,48 +12,53 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   stack_.resize(n);
   for (std::size_t i = 1; i < n; ++i) stack_[i - 1] = static_cast<Block>(n - i);
   stack_size_ = n - 1;
-  refs_.resize(n);
-  tag_.resize(n);
-  next_.resize(n);
-  previous_.resize(n);
+  states_.resize(n);
   owner_.resize(n);
 }
 
 void BlockPool::release(const Block* table, std::int64_t published, std::int64_t shared,
                         bool kept) {
-  for (std::int64_t j = published - 1; j >= 0; --j) {
-    if (j >= shared || --refs_[table[j]] == 0) release_one(table[j], j, kept);
+  if (published == 0) return;
+  released_.resize(static_cast<std::size_t>(published));
+  EvictionPolicy::ReleasedBlock* out = released_.data();
+  const auto add = [&](std::int64_t j, std::uint64_t content) {
+    with_policy_[table[j]] = true;
+    *out++ = {table[j], {content, static_cast<std::uint32_t>(j), kept}};
+  };
+  std::int64_t j = published - 1;
+  for (; j >= shared; --j) add(j, kept ? content_of(table[j]) : Released::nothing);
+  for (; j >= 0; --j) {
+    if (--states_[table[j]].refs == 0) add(j, content_of(table[j]));
   }
+  keyed_free_ += out - released_.data();
+  policy_->release_all(released_.data(), static_cast<std::size_t>(out - released_.data()));
 }
 
-void BlockPool::release_one(Block block, std::int64_t position, bool wanted) {
-  std::uint64_t content = Released::nothing;
-  const std::uint32_t tag = tag_[block];
-  if ((tag & private_bit) != 0) {
-    content = (std::uint64_t{owner_[block]} << 32) | tag;  // shared keys are below 2^31
-  } else if (tag != 0) {
-    content = tag - 1;
-  }
-  ++keyed_free_;
-  with_policy_[block] = true;
-  policy_->release(block, {content, static_cast<std::uint32_t>(position), wanted});
+std::uint64_t BlockPool::content_of(Block block) const {
+  const std::uint32_t tag = states_[block].tag;
+  if (tag == 0) return Released::nothing;
+  if ((tag & private_bit) == 0) return tag - 1;
+  return (std::uint64_t{owner_[block]} << 32) | tag;  // shared keys are below 2^31
 }
 
-BlockPool::Block BlockPool::pop_by_policy() {
-  const Block block = policy_->evict();
-  if (block >= with_policy_.size() || !with_policy_[block]) {
-    fail(ErrorKind::invariant, "the eviction policy gave up block " + std::to_string(block) +
-                                   ", which it does not hold free");
+void BlockPool::pop_by_policy(std::int64_t n, Block* out) {
+  keyed_free_ -= n;
+  policy_->evict_all(static_cast<std::size_t>(n), out);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const Block block = out[i];
+    if (block >= with_policy_.size() || !with_policy_[block]) {
+      fail(ErrorKind::invariant, "the eviction policy gave up block " + std::to_string(block) +
+                                     ", which it does not hold free");
+    }
+    with_policy_[block] = false;
+    if (states_[block].tag != 0) evict(block);
   }
-  with_policy_[block] = false;
-  if (tag_[block] != 0) evict(block);
-  return block;
 }
 
 void BlockPool::evict(Block block) {
   ++evictions_;
-  const std::uint32_t tag = tag_[block];
-  tag_[block] = 0;
+  const std::uint32_t tag = states_[block].tag;
+  states_[block].tag = 0;
   if ((tag & private_bit) == 0) {
     unlink(first_[tag - 1], block);
   } else {
@@ -68,7 +73,7 @@ void BlockPool::keep_private(std::uint32_t request, const Block* table, std::int
   if (static_cast<std::int64_t>(first.size()) < to) first.resize(static_cast<std::size_t>(to));
   for (std::int64_t j = from; j < to; ++j) {
     const Block block = table[j];
-    tag_[block] = private_bit | static_cast<std::uint32_t>(j);
+    states_[block].tag = private_bit | static_cast<std::uint32_t>(j);
     owner_[block] = request;
     link(first[static_cast<std::size_t>(j)], block);
   }
@@ -84,8 +89,8 @@ void BlockPool::forget_private(std::uint32_t request) {
   const auto it = private_first_.find(request);
   if (it == private_first_.end()) return;
   for (const Chain& chain : it->second) {
-    for (Block block = chain.first; block != 0; block = next_[block]) {
-      tag_[block] = 0;
+    for (Block block = chain.first; block != 0; block = states_[block].next) {
+      states_[block].tag = 0;
       if (policy_ != nullptr) policy_->forget(block);
     }
   }
@@ -99,15 +104,15 @@ std::uint64_t BlockPool::digest() const {
   mix(~0ULL);
   if (policy_ != nullptr) {
     // What is cached, without the order in which the policy would evict it.
-    for (std::size_t block = 1; block < tag_.size(); ++block) {
-      mix(tag_[block]);
-      mix(refs_[block]);
-      if ((tag_[block] & private_bit) != 0) mix(owner_[block]);
+    for (std::size_t block = 1; block < states_.size(); ++block) {
+      mix(states_[block].tag);
+      mix(states_[block].refs);
+      if ((states_[block].tag & private_bit) != 0) mix(owner_[block]);
     }
   }
   lru_.for_each([&](Block entry) {
     mix(entry & ~Lru::lost_bit);
-    const std::uint32_t tag = (entry & Lru::lost_bit) != 0 ? 0 : tag_[entry];
+    const std::uint32_t tag = (entry & Lru::lost_bit) != 0 ? 0 : states_[entry].tag;
     mix(tag);
     if ((tag & private_bit) != 0) mix(owner_[entry]);
   });

@@ -35,7 +35,7 @@ class BlockPool {
   // Evicts by another policy than LRU, from the start; null is LRU.
   void use_policy(std::unique_ptr<EvictionPolicy> policy) {
     policy_ = std::move(policy);
-    if (policy_ != nullptr) with_policy_.assign(refs_.size(), false);
+    if (policy_ != nullptr) with_policy_.assign(states_.size(), false);
   }
   void admitted(std::uint32_t request) {
     if (policy_ != nullptr) policy_->admitted(request);
@@ -67,6 +67,7 @@ class BlockPool {
     const Block* top = stack_.data() + stack_size_;
     for (std::int64_t i = 0; i < plain; ++i) out[i] = top[-1 - i];
     stack_size_ -= static_cast<std::size_t>(plain);
+    if (plain < n && policy_ != nullptr) return pop_by_policy(n - plain, out + plain);
     for (std::int64_t i = plain; i < n; ++i) out[i] = pop_keyed();
   }
 
@@ -87,24 +88,24 @@ class BlockPool {
       }
     }
     for (; j >= 0; --j) {
-      if (--refs_[table[j]] == 0) push_keyed(table[j]);
+      if (--states_[table[j]].refs == 0) push_keyed(table[j]);
     }
   }
 
   // Gives `block` the shared key; the block is in use by its request.
   void publish(Block block, std::uint32_t key) {
-    refs_[block] = 1;
-    tag_[block] = key + 1;
+    states_[block].refs = 1;
+    states_[block].tag = key + 1;
     link(first_[key], block);
   }
 
   // The block that holds the key and was inserted first, 0 if none.
   [[nodiscard]] Block find(std::uint32_t key) const { return first_[key].first; }
-  [[nodiscard]] bool in_use(Block block) const { return refs_[block] != 0; }
+  [[nodiscard]] bool in_use(Block block) const { return states_[block].refs != 0; }
 
   // Takes a reference on a block that a lookup hit.
   void share(Block block) {
-    if (refs_[block]++ == 0) {
+    if (states_[block].refs++ == 0) {
       revive(block);
     } else if (policy_ != nullptr) {
       policy_->hit(block, false);
@@ -137,15 +138,14 @@ class BlockPool {
   }
   Block pop_keyed() {
     --keyed_free_;
-    if (policy_ != nullptr) return pop_by_policy();
     const Block entry = lru_.pop();
     if ((entry & Lru::lost_bit) != 0) return entry & ~Lru::lost_bit;
-    if (tag_[entry] != 0) evict(entry);
+    if (states_[entry].tag != 0) evict(entry);
     return entry;
   }
   void release(const Block* table, std::int64_t published, std::int64_t shared, bool kept);
-  void release_one(Block block, std::int64_t position, bool wanted);
-  Block pop_by_policy();
+  [[nodiscard]] std::uint64_t content_of(Block block) const;
+  void pop_by_policy(std::int64_t n, Block* out);
   void evict(Block block);
   // Blocks with one key, in order of publication; both ends, so that neither a new one nor an
   // eviction walks over the others.
@@ -154,16 +154,16 @@ class BlockPool {
     Block last = 0;
   };
   void link(Chain& chain, Block block) {
-    next_[block] = 0;
-    previous_[block] = chain.last;
-    (chain.last == 0 ? chain.first : next_[chain.last]) = block;
+    states_[block].next = 0;
+    states_[block].previous = chain.last;
+    (chain.last == 0 ? chain.first : states_[chain.last].next) = block;
     chain.last = block;
   }
   void unlink(Chain& chain, Block block) {
-    const Block before = previous_[block];
-    const Block after = next_[block];
-    (before == 0 ? chain.first : next_[before]) = after;
-    (after == 0 ? chain.last : previous_[after]) = before;
+    const Block before = states_[block].previous;
+    const Block after = states_[block].next;
+    (before == 0 ? chain.first : states_[before].next) = after;
+    (after == 0 ? chain.last : states_[after].previous) = before;
   }
 
   std::int64_t usable_;
@@ -172,12 +172,16 @@ class BlockPool {
   Lru lru_;
   std::unique_ptr<EvictionPolicy> policy_;  // null: lru_
   std::vector<bool> with_policy_;           // free blocks that it may evict
+  std::vector<EvictionPolicy::ReleasedBlock> released_;
   std::int64_t keyed_free_ = 0;
   std::int64_t evictions_ = 0;
-  std::vector<std::uint32_t> refs_;   // kept for blocks with a shared key only
-  std::vector<std::uint32_t> tag_;    // 0: not findable; key + 1; private_bit | j
-  std::vector<Block> next_;           // next block with the same key, 0 = none
-  std::vector<Block> previous_;       // and the one before
+  struct BlockState {
+    std::uint32_t refs = 0;  // kept for blocks with a shared key only
+    std::uint32_t tag = 0;   // 0: not findable; key + 1; private_bit | j
+    Block next = 0;          // next block with the same key, 0 = none
+    Block previous = 0;      // and the one before
+  };
+  std::vector<BlockState> states_;    // by block
   std::vector<std::uint32_t> owner_;  // of a findable private block
   std::vector<Chain> first_;          // by shared key
   std::unordered_map<std::uint32_t, std::vector<Chain>> private_first_;  // by request, then block

@@ -138,6 +138,7 @@ class LazyDecodes {
       s_.pool.take(static_cast<std::int64_t>(who.size()));
       if (s_.metered) {
         for (const OrderedId x : who) meter_block(s_.seqs[id_of(x)]);
+        show_counted(who);
       }
     }
   }
@@ -148,6 +149,7 @@ class LazyDecodes {
     } else {
       s_.pool.take(1);
     }
+    if (s_.metered) s_.show_blocks(q, computed(q) / block_size_, 1);
   }
 
   // Publishes the blocks that the next step's tokens fill, as far as others share their keys.
@@ -188,10 +190,21 @@ class LazyDecodes {
   }
   // Tokens with a key once the next step is allocated: min(C + 1, T).
   [[nodiscard]] std::int64_t keyed(std::int64_t c) const { return c + 1 - lag_; }
-  // The block of a lazy request's next token.
-  void meter_block(Seq q) {
-    q.blocks = static_cast<std::int32_t>(computed(q) / block_size_ + 1);
-    s_.meter_blocks(q, 1);
+  // The block of a taker's next token: the blocks before it are full.
+  void meter_block(const Seq& q) {
+    ++s_.table_blocks;
+    const std::int64_t waste = computed(q) + block_size_ - (q.limit - 1);
+    if (waste > 0) s_.wasted_slots += waste;
+  }
+  // The takers have taken a block each, in this order.
+  void show_counted(const std::vector<OrderedId>& who) {
+    const std::int64_t free = s_.pool.free();
+    if (free >= s_.rows.reach()) return;
+    const auto n = static_cast<std::int64_t>(who.size());
+    s_.rows.took_counted(free + n, free, [&](std::int64_t i) {
+      const Seq& q = s_.seqs[id_of(who[static_cast<std::size_t>(i)])];
+      return s_.holding(q, computed(q) / block_size_);
+    });
   }
   void write_out(Seq& q, std::int64_t c) {
     q.computed = static_cast<std::int32_t>(c);

@@ -12,6 +12,7 @@
 #include "kvsim/kv/region_pool.hpp"
 #include "kvsim/kv/table_store.hpp"
 #include "kvsim/scheduler/config.hpp"
+#include "kvsim/scheduler/memory_rows.hpp"
 #include "kvsim/scheduler/waiting_queue.hpp"
 #include "kvsim/server/ledger.hpp"
 #include "kvsim/workload/request_table.hpp"
@@ -122,6 +123,7 @@ struct SchedulerState {
   bool metered = cfg.record_memory != RecordMemory::none;
   std::int64_t table_blocks = 0;
   std::int64_t wasted_slots = 0;
+  MemoryRows rows;  // of the memory's picture, if one is recorded
 
   // Preemption by swapping: tokens of each request that are on the host.
   std::vector<std::int32_t> swapped;
@@ -213,6 +215,22 @@ struct SchedulerState {
     }
     s.blocks += static_cast<std::int32_t>(n);
     if (metered) meter_blocks(s, n);
+    if (metered) show_blocks(s, s.blocks - n, n);
+  }
+
+  // n blocks came to the table as its entries from `entry` on.
+  void show_blocks(const Seq& s, std::int64_t entry, std::int64_t n) {
+    if constexpr (Pool::has_ids) {
+      if (rows.on()) rows.took(holding(s, entry), table(s) + entry, n);
+    } else if constexpr (!Pool::has_regions) {
+      const std::int64_t free = pool.free();
+      if (free >= rows.reach()) return;
+      rows.took_counted(free + n, free, [&](std::int64_t i) { return holding(s, entry + i); });
+    }
+  }
+  [[nodiscard]] MemoryRows::Holding holding(const Seq& s, std::int64_t entry) const {
+    const std::int64_t needed = s.reserved ? ceil_div(s.limit - 1, cfg.block_size) : -1;
+    return {id_of(s), static_cast<std::int32_t>(entry), static_cast<std::int32_t>(needed)};
   }
 
   // n blocks came to (or, below 0, are about to leave) the table, which has s.blocks.
@@ -299,6 +317,7 @@ struct SchedulerState {
     s.blocks = s.published = static_cast<std::int32_t>(hits.size());
     s.kept = static_cast<std::uint32_t>(hits.size());
     if (metered) meter_blocks(s, s.blocks);
+    if (Pool::has_cache && metered) show_blocks(s, 0, s.blocks);
   }
 
   void open_table(Seq& s) {
@@ -309,7 +328,10 @@ struct SchedulerState {
 
   // `kept`: after a preemption the request may find its own keyed blocks again.
   void free_blocks(const Seq& s, bool kept) {
-    if (metered) meter_blocks(s, -std::int64_t{s.blocks});
+    if (metered) {
+      meter_blocks(s, -std::int64_t{s.blocks});
+      if (rows.on()) hide_blocks(s);
+    }
     if constexpr (Pool::has_regions) {
       pool.release(id_of(s));
     } else if constexpr (Pool::has_ids) {
@@ -319,6 +341,11 @@ struct SchedulerState {
     } else {
       pool.give(s.blocks);
     }
+  }
+
+  void hide_blocks(const Seq& s) {
+    if constexpr (Pool::has_regions) return rows.left(id_of(s));
+    rows.gave(id_of(s), pool.free(), s.published, !Pool::has_ids);
   }
 
   // Whether an admission that failed for want of memory goes on failing until some is freed. If
@@ -538,15 +565,16 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
       if (!pool.place(r, reserved_slots(r), s.limit - 1)) {
         return void(admission_end = Admission::memory);
       }
+      if (rows.on()) rows.placed(pool.regions().back());
     } else {
       if (take > spare) return void(admission_end = Admission::memory);
     }
 
     waiting.pop();
     open_table(s);
+    s.reserved = reserves;
     take_hits(r, s);
     append_blocks(s, take);
-    s.reserved = reserves;
     if (restores) h = swap_in(r, have);
     s.computed = static_cast<std::int32_t>(h);
     publish(r, s, h + n);

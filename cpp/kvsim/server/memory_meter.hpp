@@ -1,4 +1,4 @@
-// Books of the KV memory: how many slots are in which class (result.hpp, MemoryClasses), integrated
+// Books of the KV memory: how many slots are in which class (result.hpp, MemorySlots), integrated
 // over time. Used only with record_memory; its classes sum to the pool at every moment, which is
 // checked at the end of the run.
 #pragma once
@@ -18,8 +18,8 @@ class MemoryMeter {
   [[nodiscard]] bool on() const { return s_.metered; }
 
   // The classes while a step runs, `tokens` being computed by its end in all running requests.
-  [[nodiscard]] MemoryClasses classes(std::int64_t tokens) const {
-    MemoryClasses c;
+  [[nodiscard]] MemorySlots classes(std::int64_t tokens) const {
+    MemorySlots c;
     const std::int64_t block_size = s_.cfg.block_size;
     std::int64_t free = 0;
     if constexpr (Pool::has_regions) {
@@ -38,7 +38,7 @@ class MemoryMeter {
       free = s_.pool.free() * block_size;
       if constexpr (Pool::has_cache) {
         if (s_.cfg.prefix_caching) c.cached = s_.pool.cached_free() * block_size;
-        free -= static_cast<std::int64_t>(c.cached);
+        free -= c.cached;
       }
     }
     const bool no_room = s_.admission_end == Admission::memory ||

@@ -107,7 +107,7 @@ class Replica {
   void wait_for_preemption();
   // Books of the memory: it is in this state from `began` on.
   void meter(Ns began, Ns dur, std::int64_t tokens) {
-    const MemoryClasses classes = meter_.classes(tokens);
+    const MemorySlots classes = meter_.classes(tokens);
     ledger_.totals.memory.add(classes, dur);
     if (map_.due(began + dur)) map_.sample(began + dur, classes, ledger_.totals);
   }

@@ -248,7 +248,7 @@ class StaticReplica {
 
   void meter(Ns dur) {
     if (cfg_.record_memory == RecordMemory::none) return;
-    MemoryClasses c;
+    MemorySlots c;
     std::int64_t held = page_slots_;
     std::int64_t needed = needed_slots_;
     const std::int64_t slots = pool_.usable() * cfg_.block_size;

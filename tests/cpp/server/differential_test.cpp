@@ -87,6 +87,9 @@ TEST(differential, leap_equals_step_whatever_the_memory_policies) {
     if (paged && !c.engine.enable_prefix_caching) {
       const Outcome counted = run_replica(c, Pool::count, Mode::leap, Record::steps);
       expect_no_difference(first_difference(step, counted), "counted blocks and step", seed, c);
+      if (!step.error) {
+        expect_no_difference(heatmap_difference(step, counted), "heatmap of counted", seed, c);
+      }
     }
     if (step.error) {
       if (*step.error != kvsim::ErrorKind::livelock) {

@@ -17,7 +17,7 @@
 
 namespace kvsim {
 
-class Belady final : public EvictionPolicy {
+class Belady final : public EvictionByBlock<Belady> {
  public:
   static constexpr std::string_view name = "belady";
 
@@ -43,14 +43,14 @@ class Belady final : public EvictionPolicy {
     }
   }
 
-  void release(BlockId block, const Released& what) override {
+  void release(BlockId block, const Released& what) {
     const std::uint32_t next = what.wanted ? 0 : next_use(what.content);
     free_.push(block, {~next, ~what.position, ++releases_});
   }
   void hit(BlockId block, bool was_free) override {
     if (was_free) free_.remove(block);
   }
-  BlockId evict() override { return free_.pop(); }
+  BlockId evict() { return free_.pop(); }
   void forget(BlockId block) override {
     if (!free_.contains(block)) return;  // its request uses it still
     free_.remove(block);

@@ -1,5 +1,5 @@
 // Blocks in order of insertion, free or in use; finds the next free one from any place without
-// walking over those in use: a ring of places with bitmaps, 64 places a word and 64 words a word.
+// walking over those in use: places with bitmaps (bit_tree.hpp).
 #pragma once
 
 #include <algorithm>
@@ -8,56 +8,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "kvsim/kv/eviction/bit_tree.hpp"
+#include "kvsim/kv/eviction/policy.hpp"
+
 namespace kvsim {
-
-class BitTree {
- public:
-  static constexpr std::size_t none = ~std::size_t{0};
-
-  explicit BitTree(std::size_t bits) {
-    do {
-      bits = (bits + 63) / 64;
-      levels_.emplace_back(bits);
-    } while (bits > 1);
-  }
-
-  void set(std::size_t i) {
-    for (auto& level : levels_) {
-      level[i / 64] |= std::uint64_t{1} << (i % 64);
-      i /= 64;
-    }
-  }
-  void clear(std::size_t i) {
-    for (auto& level : levels_) {
-      level[i / 64] &= ~(std::uint64_t{1} << (i % 64));
-      i /= 64;
-      if (level[i] != 0) return;
-    }
-  }
-  // The first set bit at or after i, none if there is none.
-  [[nodiscard]] std::size_t next(std::size_t i) const {
-    std::size_t h = 0;
-    for (; h < levels_.size(); ++h) {
-      const std::size_t word = i / 64;
-      if (word >= levels_[h].size()) return none;
-      const std::uint64_t bits = levels_[h][word] & (~std::uint64_t{0} << (i % 64));
-      if (bits != 0) {
-        i = 64 * word + static_cast<std::size_t>(std::countr_zero(bits));
-        break;
-      }
-      i = word + 1;
-    }
-    if (h == levels_.size()) return none;
-    while (h > 0) {
-      --h;
-      i = 64 * i + static_cast<std::size_t>(std::countr_zero(levels_[h][i]));
-    }
-    return i;
-  }
-
- private:
-  std::vector<std::vector<std::uint64_t>> levels_;  // the first has a bit a place
-};
 
 class BlockQueue {
  public:
@@ -66,7 +20,7 @@ class BlockQueue {
 
   explicit BlockQueue(std::int64_t num_blocks)
       : places_(std::bit_ceil(2 * static_cast<std::size_t>(num_blocks) + 1)),
-        block_at_(places_),
+        at_(places_),
         place_of_(static_cast<std::size_t>(num_blocks)),
         members_(places_),
         free_(places_) {}
@@ -74,10 +28,10 @@ class BlockQueue {
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] std::int64_t num_free() const { return num_free_; }
 
-  // Appends a free block.
-  void push(BlockId block) {
+  // Appends a free block, with a note that stays at its place.
+  void push(BlockId block, std::uint32_t note = 0) {
     if (end_ == places_) compact();
-    block_at_[end_] = block;
+    at_[end_] = {block, note};
     place_of_[block] = static_cast<std::uint32_t>(end_);
     members_.set(end_);
     free_.set(end_);
@@ -85,13 +39,34 @@ class BlockQueue {
     ++size_;
     ++num_free_;
   }
-  // Takes out a free block; the hand, if it stood there, moves on.
-  void remove(BlockId block) {
-    const std::size_t at = place_of_[block];
-    members_.clear(at);
-    free_.clear(at);
-    --size_;
-    --num_free_;
+  // Blocks that are free from now on: those known stand here in use, others are appended.
+  void release_all(const EvictionPolicy::ReleasedBlock* blocks, std::size_t n,
+                   std::vector<bool>& known) {
+    std::size_t fresh = 0;  // just before i
+    for (std::size_t i = 0; i <= n; ++i) {
+      if (i < n && !known[blocks[i].block]) {
+        known[blocks[i].block] = true;
+        ++fresh;
+        continue;
+      }
+      push_all(blocks + i - fresh, fresh);
+      fresh = 0;
+      if (i < n) set_free(blocks[i].block);
+    }
+  }
+  // Appends free blocks, each with the note.
+  void push_all(const EvictionPolicy::ReleasedBlock* blocks, std::size_t n,
+                std::uint32_t note = 0) {
+    if (end_ + n > places_) compact();
+    for (std::size_t i = 0; i < n; ++i) {
+      at_[end_ + i] = {blocks[i].block, note};
+      place_of_[blocks[i].block] = static_cast<std::uint32_t>(end_ + i);
+    }
+    members_.set_range(end_, end_ + n);
+    free_.set_range(end_, end_ + n);
+    end_ += n;
+    size_ += static_cast<std::int64_t>(n);
+    num_free_ += static_cast<std::int64_t>(n);
   }
   void set_free(BlockId block) {
     first_ = std::min<std::size_t>(first_, place_of_[block]);
@@ -102,20 +77,52 @@ class BlockQueue {
     free_.clear(place_of_[block]);
     --num_free_;
   }
-  // The oldest free block; there is one.
-  [[nodiscard]] BlockId oldest() {
-    first_ = free_.next(first_);
-    return block_at_[first_];
-  }
 
+  // Places hold until the next push.
+  using Place = std::size_t;
+  [[nodiscard]] BlockId block_at(Place at) const { return at_[at].block; }
+  [[nodiscard]] std::uint32_t note_at(Place at) const { return at_[at].note; }
+  // Takes out the free block there.
+  void remove_at(Place at) {
+    members_.clear(at);
+    free_.clear(at);
+    --size_;
+    --num_free_;
+  }
+  // The oldest free block; there is one.
+  [[nodiscard]] Place oldest() {
+    first_ = free_.next(first_);
+    return first_;
+  }
+  // Passes over the free blocks of the word of places with the free one at `first`, from there on,
+  // in order, until go(block, note) says to stop. It answers with what becomes of the block, too.
+  enum class Pass : std::uint8_t { keep, take, take_and_stop };
+  template <class F>
+  Place pass_word(Place first, F&& go) {
+    std::uint64_t left = free_.word(first) & (~std::uint64_t{0} << (first % 64));
+    std::uint64_t taken = 0;
+    Place last = first;
+    for (Pass pass = Pass::keep; left != 0 && pass != Pass::take_and_stop; left &= left - 1) {
+      last = first - first % 64 + static_cast<Place>(std::countr_zero(left));
+      pass = go(at_[last].block, at_[last].note);
+      if (pass != Pass::keep) taken |= left & (~left + 1);
+    }
+    if (taken == 0) return last;
+    members_.clear_word(first, taken);
+    free_.clear_word(first, taken);
+    const std::int64_t count = std::popcount(taken);
+    size_ -= count;
+    num_free_ -= count;
+    return last;
+  }
   // The free block at the hand or the next newer one, from the oldest again behind the newest.
-  [[nodiscard]] BlockId at_hand() {
+  [[nodiscard]] Place at_hand() {
     const std::size_t at = free_.next(hand_);
-    return at == BitTree::none ? oldest() : block_at_[at];
+    return at == BitTree::none ? oldest() : at;
   }
   // Moves the hand to the next newer block, in use or not; behind the newest: to the oldest.
-  void move_hand_past(BlockId block) {
-    const std::size_t at = members_.next(place_of_[block] + 1);
+  void move_hand_past(Place at) {
+    at = members_.next(at + 1);
     hand_ = at == BitTree::none ? 0 : at;
   }
 
@@ -127,21 +134,26 @@ class BlockQueue {
     for (std::size_t i = members_.next(0); i != BitTree::none; i = members_.next(i + 1)) {
       const bool is_free = free_.next(i) == i;
       if (i >= hand_ && hand == 0) hand = out + 1;
-      const BlockId block = block_at_[i];
+      const Entry entry = at_[i];
       members_.clear(i);
       free_.clear(i);
       members_.set(out);
       if (is_free) free_.set(out);
-      block_at_[out] = block;
-      place_of_[block] = static_cast<std::uint32_t>(out++);
+      at_[out] = entry;
+      place_of_[entry.block] = static_cast<std::uint32_t>(out++);
     }
     hand_ = hand == 0 ? 0 : hand - 1;
     end_ = out;
     first_ = 0;
   }
 
+  struct Entry {
+    BlockId block = none;
+    std::uint32_t note = 0;
+  };
+
   std::size_t places_;
-  std::vector<BlockId> block_at_;
+  std::vector<Entry> at_;
   std::vector<std::uint32_t> place_of_;
   BitTree members_;
   BitTree free_;

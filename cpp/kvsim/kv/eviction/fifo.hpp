@@ -1,6 +1,8 @@
 // First in, first out: the block that has been in the cache longest, hits or not.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -16,22 +18,21 @@ class Fifo final : public EvictionPolicy {
   explicit Fifo(const EvictionSetup& setup)
       : queue_(setup.num_blocks), known_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& /*what*/) override {
-    if (known_[block]) {
-      queue_.set_free(block);
-    } else {
-      known_[block] = true;
-      queue_.push(block);
-    }
+  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
+    queue_.release_all(blocks, n, known_);
   }
   void hit(BlockId block, bool was_free) override {
     if (was_free) queue_.set_used(block);
   }
-  BlockId evict() override {
-    const BlockId block = queue_.oldest();
-    queue_.remove(block);
-    known_[block] = false;
-    return block;
+  void evict_all(std::size_t n, BlockId* out) override {
+    const BlockId* end = out + n;
+    while (out != end) {
+      queue_.pass_word(queue_.oldest(), [&](BlockId block, std::uint32_t) {
+        known_[block] = false;
+        *out++ = block;
+        return out == end ? BlockQueue::Pass::take_and_stop : BlockQueue::Pass::take;
+      });
+    }
   }
 
  private:

@@ -11,12 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "kvsim/kv/eviction/block_runs.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
-#include "kvsim/kv/eviction/rising_heap.hpp"
 
 namespace kvsim {
 
-class Gdsf final : public EvictionPolicy {
+class Gdsf final : public EvictionByBlock<Gdsf> {
  public:
   static constexpr std::string_view name = "gdsf";
 
@@ -25,7 +25,7 @@ class Gdsf final : public EvictionPolicy {
         free_(setup.num_blocks),
         uses_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& what) override {
+  void release(BlockId block, const Released& what) {
     if (uses_[block] == 0) uses_[block] = 1;
     const double cost = 1 + attention_per_block_ * (what.position + 0.5);
     double priority = free_.last_popped() + static_cast<double>(uses_[block]) * cost;
@@ -39,7 +39,7 @@ class Gdsf final : public EvictionPolicy {
     if (was_free) free_.remove(block);
     uses_[block] += uses_[block] == 0 ? 2 : 1;
   }
-  BlockId evict() override {
+  BlockId evict() {
     const BlockId block = free_.pop();
     uses_[block] = 0;
     return block;
@@ -47,7 +47,7 @@ class Gdsf final : public EvictionPolicy {
 
  private:
   double attention_per_block_;
-  RisingHeap free_;                  // by priority
+  BlockRuns free_;                   // by priority
   std::vector<std::uint32_t> uses_;  // 0: not known
   std::uint32_t last_position_ = 0;  // of the last release
   double last_priority_ = 0;

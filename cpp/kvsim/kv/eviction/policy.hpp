@@ -8,6 +8,7 @@
 // blocks before it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace kvsim {
@@ -36,22 +37,43 @@ struct Released {
 class EvictionPolicy {
  public:
   using BlockId = std::uint32_t;
+  struct ReleasedBlock {
+    BlockId block;
+    Released what;
+  };
 
   EvictionPolicy() = default;
   EvictionPolicy(const EvictionPolicy&) = delete;
   EvictionPolicy& operator=(const EvictionPolicy&) = delete;
   virtual ~EvictionPolicy() = default;
 
-  // No request uses the block any more.
-  virtual void release(BlockId block, const Released& what) = 0;
+  // No request uses these blocks of a request any more.
+  virtual void release_all(const ReleasedBlock* blocks, std::size_t n) = 0;
   // A request found the block; if it was free it is in use from now on.
   virtual void hit(BlockId block, bool was_free) = 0;
-  // Chooses one of the free blocks, of which there is at least one; it is forgotten.
-  virtual BlockId evict() = 0;
+  // Chooses n of the free blocks, of which there are as many, one after the other; they are
+  // forgotten.
+  virtual void evict_all(std::size_t n, BlockId* out) = 0;
   // Nobody will ask any more for what this block holds, free or in use.
   virtual void forget(BlockId /*block*/) {}
   // The request has been admitted; lookups of later ones are still to come.
   virtual void admitted(std::uint32_t /*request*/) {}
+};
+
+// A policy that says what it does with one block: `void release(BlockId, const Released&)` and
+// `BlockId evict()`. The indirect call is one for all blocks of a request.
+template <class Policy>
+class EvictionByBlock : public EvictionPolicy {
+ public:
+  void release_all(const ReleasedBlock* blocks, std::size_t n) final {
+    for (std::size_t i = 0; i < n; ++i) policy().release(blocks[i].block, blocks[i].what);
+  }
+  void evict_all(std::size_t n, BlockId* out) final {
+    for (std::size_t i = 0; i < n; ++i) out[i] = policy().evict();
+  }
+
+ private:
+  Policy& policy() { return static_cast<Policy&>(*this); }
 };
 
 }  // namespace kvsim

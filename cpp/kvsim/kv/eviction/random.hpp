@@ -11,7 +11,7 @@
 
 namespace kvsim {
 
-class RandomEviction final : public EvictionPolicy {
+class RandomEviction final : public EvictionByBlock<RandomEviction> {
  public:
   static constexpr std::string_view name = "random";
 
@@ -19,15 +19,16 @@ class RandomEviction final : public EvictionPolicy {
       : stream_(setup.seed, Purpose::eviction),
         place_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& /*what*/) override {
+  void release(BlockId block, const Released& /*what*/) {
     place_[block] = static_cast<std::uint32_t>(free_.size());
     free_.push_back(block);
   }
   void hit(BlockId block, bool was_free) override {
     if (was_free) remove(block);
   }
-  BlockId evict() override {
-    const std::uint64_t word = stream_.word(0, draws_++);
+  BlockId evict() {
+    if (draws_ % words_.size() == 0) words_ = stream_.block(0, draws_ / words_.size());
+    const std::uint64_t word = words_[draws_++ % words_.size()];
     const BlockId block = free_[multiply_wide(word, free_.size()).high];
     remove(block);
     return block;
@@ -42,6 +43,7 @@ class RandomEviction final : public EvictionPolicy {
   }
 
   Stream stream_;
+  Block words_{};
   std::uint64_t draws_ = 0;
   std::vector<BlockId> free_;
   std::vector<std::uint32_t> place_;

@@ -3,6 +3,8 @@
 // evicts the first that was not. Blocks in use are passed over.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -20,29 +22,26 @@ class Sieve final : public EvictionPolicy {
         known_(static_cast<std::size_t>(setup.num_blocks)),
         visited_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& /*what*/) override {
-    if (known_[block]) {
-      queue_.set_free(block);
-      return;
-    }
-    known_[block] = true;
-    queue_.push(block);
+  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
+    queue_.release_all(blocks, n, known_);
   }
   void hit(BlockId block, bool was_free) override {
     visited_[block] = true;
     if (was_free) queue_.set_used(block);
   }
-  BlockId evict() override {
-    BlockId block = queue_.at_hand();
-    while (visited_[block]) {
-      visited_[block] = false;
-      queue_.move_hand_past(block);
-      block = queue_.at_hand();
+  void evict_all(std::size_t n, BlockId* out) override {
+    const BlockId* end = out + n;
+    while (out != end) {
+      queue_.move_hand_past(queue_.pass_word(queue_.at_hand(), [&](BlockId block, std::uint32_t) {
+        if (visited_[block]) {
+          visited_[block] = false;
+          return BlockQueue::Pass::keep;
+        }
+        known_[block] = false;
+        *out++ = block;
+        return out == end ? BlockQueue::Pass::take_and_stop : BlockQueue::Pass::take;
+      }));
     }
-    queue_.move_hand_past(block);
-    queue_.remove(block);
-    known_[block] = false;
-    return block;
   }
 
  private:

@@ -37,7 +37,8 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
   std::int64_t free = 0;
 
   const auto evict = [&]() -> std::string {
-    const std::uint32_t block = policy->evict();
+    std::uint32_t block = 0;
+    policy->evict_all(1, &block);
     if (block == 0 || block >= state.size()) return "evicts a block that there is not";
     if (state[block] == State::in_use) return "evicts a block in use";
     if (state[block] == State::unknown) return "evicts a block that it does not hold";
@@ -60,9 +61,12 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
       s = State::in_use;
     } else {
       const bool gone = random.chance(10);
-      policy->release(block, {gone ? kvsim::Released::nothing
-                                   : static_cast<std::uint64_t>(random.between(0, contents - 1)),
-                              static_cast<std::uint32_t>(random.between(0, 5)), random.chance(10)});
+      const auto content = static_cast<std::uint64_t>(random.between(0, contents - 1));
+      const kvsim::EvictionPolicy::ReleasedBlock released = {
+          block,
+          {gone ? kvsim::Released::nothing : content,
+           static_cast<std::uint32_t>(random.between(0, 5)), random.chance(10)}};
+      policy->release_all(&released, 1);
       s = State::free;
       ++free;
     }

@@ -102,13 +102,15 @@ TEST(eviction, every_policy_keeps_the_rules) {
 }
 
 // Policies that are wrong on purpose: the rules must tell.
-class Queue : public kvsim::EvictionPolicy {
+template <class Wrong>
+class QueueOf : public kvsim::EvictionByBlock<Wrong> {
  public:
-  void release(BlockId block, const kvsim::Released& /*what*/) override { queue_.push_back(block); }
+  using BlockId = kvsim::EvictionPolicy::BlockId;
+  void release(BlockId block, const kvsim::Released& /*what*/) { queue_.push_back(block); }
   void hit(BlockId block, bool was_free) override {
     if (was_free) std::erase(queue_, block);
   }
-  BlockId evict() override {
+  BlockId evict() {
     if (queue_.empty()) return 0;
     const BlockId block = queue_.front();
     queue_.pop_front();
@@ -118,20 +120,21 @@ class Queue : public kvsim::EvictionPolicy {
  protected:
   std::deque<BlockId> queue_;
 };
-class EvictsUsed : public Queue {
+class Queue : public QueueOf<Queue> {};
+class EvictsUsed : public QueueOf<EvictsUsed> {
  public:
   void hit(BlockId /*block*/, bool /*was_free*/) override {}
 };
-class NeverFrees : public Queue {
+class NeverFrees : public QueueOf<NeverFrees> {
  public:
-  void release(BlockId block, const kvsim::Released& what) override {
-    if (block % 7 != 3) Queue::release(block, what);
+  void release(BlockId block, const kvsim::Released& what) {
+    if (block % 7 != 3) QueueOf::release(block, what);
   }
 };
-class FreesTwice : public Queue {
+class FreesTwice : public QueueOf<FreesTwice> {
  public:
-  BlockId evict() override {
-    const BlockId block = Queue::evict();
+  BlockId evict() {
+    const BlockId block = QueueOf::evict();
     if (block % 5 == 2) queue_.push_front(block);
     return block;
   }
