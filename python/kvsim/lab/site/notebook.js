@@ -30,6 +30,8 @@ export function render(kind, { model, el }) {
   panel.className = "instrument-controls";
   const body = document.createElement("div");
   el.append(panel, body);
+  // Arrow keys belong to the sliders: JupyterLab would take them as shortcuts of its own.
+  el.dataset.lmSuppressShortcuts = "true";
   const dark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
   const theme = () => {
     const chosen = model.get("theme");
