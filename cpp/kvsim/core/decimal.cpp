@@ -95,7 +95,7 @@ Decimal shortest_decimal(double value) {
 }
 
 std::string decimal_text(double value) {
-  if (std::isnan(value)) return "nan";
+  if (std::isnan(value)) return "NaN";
   std::string out = std::signbit(value) ? "-" : "";
   if (std::isinf(value)) return out + "inf";
   if (value == 0) return out + "0.0";

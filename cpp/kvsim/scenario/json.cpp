@@ -8,6 +8,7 @@
 
 #include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
+#include "kvsim/core/sort.hpp"
 
 namespace kvsim::json {
 
@@ -146,8 +147,7 @@ void write_to(const Value& value, std::string& out) {
     std::vector<const Member*> sorted;
     sorted.reserve(object->size());
     for (const Member& member : object->members()) sorted.push_back(&member);
-    std::sort(sorted.begin(), sorted.end(),
-              [](const Member* a, const Member* b) { return a->first < b->first; });
+    compact_sort(sorted, [](const Member* a, const Member* b) { return a->first < b->first; });
     out += '{';
     for (const Member* const& member : sorted) {
       if (&member != sorted.data()) out += ',';

@@ -339,7 +339,12 @@ def test_nothing_is_wider_than_the_screen(chrome: Any, site: Server, width: int)
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"), [("WebAssembly", "no WebAssembly"), ("Worker", "no Web Workers")]
+    ("missing", "said"),
+    [
+        ("WebAssembly", "no WebAssembly"),
+        ("Worker", "no Web Workers"),
+        ("DecompressionStream", "no DecompressionStream"),
+    ],
 )
 def test_a_browser_that_cannot_is_told_so(
     chrome: Any, site: Server, missing: str, said: str

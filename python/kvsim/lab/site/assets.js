@@ -20,8 +20,13 @@ export async function asset(name) {
   const embedded = globalThis.document?.getElementById(`asset:${name}`);
   if (embedded) return inflate(embedded.textContent ?? "");
   if (provider) return provider(name);
-  const response = await fetch(new URL(name, import.meta.url));
-  if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
+  return fetched(new URL(name, import.meta.url));
+}
+
+/** @param {string | URL} url @returns {Promise<Uint8Array>} */
+export async function fetched(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
@@ -46,12 +51,20 @@ export async function assetText(name) {
   return new TextDecoder().decode(await asset(name));
 }
 
+/** @param {string} text base64 of a gzip stream */
+function inflate(text) {
+  return unpacked(Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0)));
+}
+
 /**
- * @param {string} text base64 of a gzip stream
+ * What a gzip stream holds; anything else as it is: the single file and some hosts have it unpacked
+ * already.
+ * @param {Uint8Array} bytes
  * @returns {Promise<Uint8Array>}
  */
-async function inflate(text) {
-  const packed = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+export async function unpacked(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const blob = new Blob([/** @type {BlobPart} */ (bytes)]);
+  const stream = blob.stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -1,7 +1,7 @@
 // The simulator in this page: the same C++ engine as the Python package's, compiled to WebAssembly,
 // in as many workers as there are cores. Every number that a page shows comes from a run of it.
 
-import { asset, assetText } from "./assets.js";
+import { asset, assetText, fetched, unpacked } from "./assets.js";
 import { checkNumbers, fieldTable, hash, ordered, setPath } from "./fields.js";
 import { EngineError, Job, Pool, aborted } from "./pool.js";
 
@@ -46,7 +46,7 @@ const STATUS = /** @type {Record<string, Run["status"]>} */ ({
 /**
  * Starts the engine.
  * @param {{workers?: number, wasmUrl?: string | Uint8Array}} [options] workers: by default as many
- *   as cores; wasmUrl: address or content of kvsim.wasm, by default the one beside this module
+ *   as cores; wasmUrl: address or content of the engine, by default kvsim.wasm.gz beside this module
  * @returns {Promise<Engine>}
  */
 export async function createEngine({ workers, wasmUrl } = {}) {
@@ -55,6 +55,9 @@ export async function createEngine({ workers, wasmUrl } = {}) {
   }
   if (typeof Worker !== "function") {
     throw new Error("This browser has no Web Workers, in which the simulator runs.");
+  }
+  if (typeof DecompressionStream !== "function") {
+    throw new Error("This browser has no DecompressionStream, which unpacks the simulator.");
   }
   const size = Math.max(1, workers ?? navigator.hardwareConcurrency ?? 2);
   const [module, described, source, models, gpus, ...tables] = await Promise.all([
@@ -77,15 +80,10 @@ export async function createEngine({ workers, wasmUrl } = {}) {
   return new Engine(pool, version, fieldTable(described.schema));
 }
 
-/** @param {string | Uint8Array | undefined} wasm */
+/** @param {string | Uint8Array | undefined} wasm address or content, compressed or not */
 async function compiled(wasm) {
-  if (typeof wasm === "string") {
-    const response = await fetch(wasm);
-    if (!response.ok) throw new Error(`${wasm}: ${response.status} ${response.statusText}`);
-    return WebAssembly.compile(await response.arrayBuffer());
-  }
-  const bytes = wasm ?? (await asset("kvsim.wasm"));
-  return WebAssembly.compile(/** @type {BufferSource} */ (bytes));
+  const bytes = typeof wasm === "string" ? await fetched(wasm) : (wasm ?? (await asset("kvsim.wasm.gz")));
+  return WebAssembly.compile(/** @type {BufferSource} */ (await unpacked(bytes)));
 }
 
 export class Engine {

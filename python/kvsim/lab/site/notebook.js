@@ -30,8 +30,6 @@ export function render(kind, { model, el }) {
   panel.className = "instrument-controls";
   const body = document.createElement("div");
   el.append(panel, body);
-  // Arrow keys belong to the sliders: JupyterLab would take them as shortcuts of its own.
-  el.dataset.lmSuppressShortcuts = "true";
   const dark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
   const theme = () => {
     const chosen = model.get("theme");
@@ -44,12 +42,20 @@ export function render(kind, { model, el }) {
   for (const event of events) model.on(event, redraw);
   dark?.addEventListener("change", redraw);
   panel.append(...model.get("controls").map((/** @type {Control} */ c) => slider(c, model)));
+  keepKeys(el);
   return () => {
     for (const event of events) model.off(event, redraw);
     dark?.removeEventListener("change", redraw);
     instrument.destroy();
     el.replaceChildren();
   };
+}
+
+/** Keeps JupyterLab from taking arrows, Enter and Space as its own shortcuts. @param {HTMLElement} el */
+function keepKeys(el) {
+  for (const part of el.querySelectorAll("input, button, summary, [tabindex]")) {
+    part.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
 }
 
 /** @param {Control} control @param {Model} model */

@@ -16,7 +16,7 @@ import { answer, factorOff } from "./predictions.js";
 /**
  * @typedef {{
  *   course: any, engine: import("./engine.js").Engine, ledger: import("./ledger.js").Ledger,
- *   theme: () => "light" | "dark", models: any[],
+ *   theme: () => "light" | "dark", models: any[], gpus: any[],
  * }} Context
  */
 

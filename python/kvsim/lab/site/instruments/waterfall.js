@@ -102,7 +102,8 @@ function bars(names, labels, now, before, theme, failed) {
   const was = before && [...names.map((n) => before[n] ?? 0), sum(before)];
   const base = [...starts(names, now), 0];
   // A trace a bar: a pattern's colours cannot be lists.
-  return labels.map((label, i) => {
+  /** @type {any[]} */
+  const traces = labels.map((label, i) => {
     const [, color, shape] = LOOKS[names[i]] ?? ["total", faint, ""];
     return {
       type: "bar", orientation: "h", y: [label], x: [values[i]], base: [base[i]], width: 0.62,
@@ -110,14 +111,21 @@ function bars(names, labels, now, before, theme, failed) {
         color, line: { color: text, width: 1 },
         pattern: { shape, fillmode: "overlay", fgcolor: "#333333", size: 7, solidity: 0.25 },
       },
-      text: failed ? "" : `${figure(values[i], 3)} ms${was ? change(values[i] - was[i]) : ""}`,
-      hoverinfo: failed ? "skip" : undefined,
-      textposition: "outside", cliponaxis: false, textfont: { color: text }, showlegend: false,
+      hoverinfo: failed ? "skip" : undefined, showlegend: false,
       hovertemplate: failed ? undefined :
         `${label}<br><b>${figure(values[i], 5)} ms</b>` +
         (was ? `<br>before ${figure(was[i], 5)} ms` : "") + "<extra></extra>",
     };
   });
+  if (failed) return traces;
+  // To the right of the bar and of the outline of the run before, which would cross them.
+  const begun = before ? [...starts(names, before), 0] : [];
+  return [...traces, {
+    type: "scatter", mode: "text", y: labels, showlegend: false, hoverinfo: "skip", cliponaxis: false,
+    x: values.map((value, i) => Math.max(base[i] + value, was?.[i] ? begun[i] + was[i] : 0)),
+    text: values.map((value, i) => ` ${figure(value, 3)} ms${was ? change(value - was[i]) : ""}`),
+    textposition: "middle right", textfont: { color: text },
+  }];
 }
 
 /** @param {number} difference */
