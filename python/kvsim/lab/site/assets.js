@@ -20,13 +20,8 @@ export async function asset(name) {
   const embedded = globalThis.document?.getElementById(`asset:${name}`);
   if (embedded) return inflate(embedded.textContent ?? "");
   if (provider) return provider(name);
-  return fetched(new URL(name, import.meta.url));
-}
-
-/** @param {string | URL} url @returns {Promise<Uint8Array>} */
-export async function fetched(url) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  const response = await fetch(new URL(name, import.meta.url));
+  if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
@@ -52,7 +47,7 @@ export async function assetText(name) {
 }
 
 /** @param {string} text base64 of a gzip stream */
-function inflate(text) {
+export function inflate(text) {
   return unpacked(Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0)));
 }
 
