@@ -101,8 +101,10 @@ def served(module: str, *options: str) -> Iterator[str]:
         for line in server.stdout:
             if f":{port}" in line:
                 break
-        yield f"http://127.0.0.1:{port}/"
-        server.terminate()
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +173,7 @@ def test_the_widgets_are_live_in_jupyterlab(chrome: Any, tmp_path: Path) -> None
         tab = open_tab(chrome, viewport={"width": 1280, "height": 2400})
         page = tab.page
         page.goto(f"{url}lab/tree/widgets.ipynb")
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
         page.locator(".jp-Notebook .cm-content").first.click()
         for _ in CELLS:
             page.keyboard.press("Shift+Enter")
@@ -186,9 +188,11 @@ def test_the_widgets_are_live_in_jupyterlab(chrome: Any, tmp_path: Path) -> None
             "(old) => document.querySelector('[data-instrument=frontier]').dataset.run !== old",
             arg=drawn,
         )
-        page.locator(".jp-Notebook .cm-content").last.click()
+        page.locator(".jp-Notebook .cm-content").nth(len(CELLS) - 1).click()
         page.keyboard.press("Shift+Enter")
         page.locator(".jp-OutputArea-output:has-text('knob 8')").wait_for()
-        expected = kvsim.frontier({**BASE, "engine": {**BASE["engine"], "max_num_seqs": 8}})
+        expected = kvsim.frontier(
+            {**BASE, "engine": {**BASE["engine"], "max_num_seqs": 8}}, num_points=4
+        )
         assert str(expected.capacity_per_s) in page.inner_text(".jp-Notebook")
         page.context.close()
