@@ -12,9 +12,6 @@
 #include "session.hpp"
 #include "theory_json.hpp"
 
-// libc++'s own one prints a message, to nobody here, with the whole of printf.
-[[noreturn]] void std::__libcpp_verbose_abort(const char*, ...) noexcept { __builtin_trap(); }
-
 #define KVSIM_EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
 namespace {
