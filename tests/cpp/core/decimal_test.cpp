@@ -61,8 +61,8 @@ TEST(decimal, is_what_to_chars_writes_at_the_edges) {
   for (int e = -1074; e <= 1023; ++e) count += wrong_around(std::ldexp(1.0, e));
   for (int e = -324; e <= 308; ++e) {
     for (int digits = 1; digits < 100; ++digits) {
-      count += wrong_around(std::strtod((std::to_string(digits) + "e" + std::to_string(e)).c_str(),
-                                        nullptr));
+      count += wrong_around(
+          std::strtod((std::to_string(digits) + "e" + std::to_string(e)).c_str(), nullptr));
     }
   }
   for (int i = 1; i < 20'000; ++i) {
