@@ -44,6 +44,11 @@ $(VENV)/.cross: $(VENV)/.dev
 	@$(PY) tools/requirements.py cross > $@.txt && $(PIP_INSTALL) -r $@.txt
 	@touch $@
 
+$(VENV)/.jupyter: $(VENV)/.dev
+	@echo "installing JupyterLab"
+	@$(PY) tools/requirements.py jupyter > $@.txt && $(PIP_INSTALL) -r $@.txt
+	@touch $@
+
 $(VENV)/.lab: $(VENV)/.base
 	@echo "installing what the lab needs"
 	@$(PY) tools/requirements.py lab cross > $@.txt && $(PIP_INSTALL) -r $@.txt
@@ -88,7 +93,7 @@ test-sanitize: $(VENV)/.base
 test-py: build $(VENV)/.dev $(if $(shell command -v chromium || command -v chromium-browser),wasm)
 	$(PY) -m pytest -q -n $(JOBS) -m "not full and not lint" --benchmark-disable
 
-test-full: build test-cpp standalone wasm aarch64 ## what takes longer: WebAssembly, aarch64, long properties
+test-full: build test-cpp standalone wasm aarch64 $(VENV)/.jupyter ## what takes longer: WebAssembly, aarch64, JupyterLab, long properties
 	KVSIM_BUILD=$(BUILD) $(PY) -m pytest -q -n $(JOBS) -m full --benchmark-disable
 
 # ---- linters, generated files

@@ -1,8 +1,9 @@
-"""Print cpp/kvsim/core/math_tables.hpp: the tables of the portable exp and log, correctly rounded.
+"""Print cpp/kvsim/core/math_tables.hpp: tables of exp, log and of decimals, correctly rounded.
 
     python tools/make_math_tables.py > cpp/kvsim/core/math_tables.hpp
 
-All numbers are computed with 60 digits by the decimal module.
+Logarithms and exponentials are computed with 60 digits by the decimal module, powers of ten as
+integers.
 """
 
 import struct
@@ -14,6 +15,10 @@ getcontext().prec = 60
 # The middle of log's first interval; intervals are 1/128 of an octave's mantissa wide.
 FIRST_MIDDLE_BITS = 0x3FE6000000000000
 INTERVALS = 128
+# Every 27th power of ten; 5^26 has 61 bits, so one product with a word gives those between.
+POWER_STEP = 27
+FIRST_POWER = -297
+POWERS = 24
 # Parts that are multiples of 2^-42 and below 2^11 add without rounding.
 GRID = Decimal(2) ** 42
 
@@ -56,6 +61,17 @@ def exp_rows() -> list[str]:
     return rows
 
 
+def power_row(exponent: int) -> str:
+    """Return the upper 192 bits of a power of ten, in words of 64 bits, the highest first."""
+    if exponent >= 0:
+        value = 10**exponent << 192
+    else:
+        value = (1 << (192 + 4 * -exponent)) // 10**-exponent
+    value >>= value.bit_length() - 192
+    words = (value >> shift & (2**64 - 1) for shift in (128, 64, 0))
+    return "{" + ", ".join(f"{word:#018x}" for word in words) + "}"
+
+
 def main() -> None:
     """Write the header to standard output."""
     ln2 = Decimal(2).ln()
@@ -65,6 +81,7 @@ def main() -> None:
     step_high = on_grid(step)
     write = sys.stdout.write
     write("// Made by tools/make_math_tables.py; do not edit.\n#pragma once\n\n")
+    write("#include <cstdint>\n\n")
     write("namespace kvsim::math::detail {\n\n")
     write(f"inline constexpr double ln2_high = {hexfloat(ln2_high)};\n")
     write(f"inline constexpr double ln2_low = {hexfloat(nearest(ln2 - Decimal(ln2_high)))};\n")
@@ -83,6 +100,14 @@ def main() -> None:
     write("// clang-format off\n")
     write(f"inline constexpr ExpRow exp_rows[{INTERVALS}] = {{\n")
     write("".join(f"    {row},\n" for row in exp_rows()))
+    write("};\n// clang-format on\n\n")
+    write(f"inline constexpr int power_step = {POWER_STEP};\n")
+    write(f"inline constexpr int first_power = {FIRST_POWER};\n")
+    write("// The upper 192 bits of 10^first_power, 10^(first_power + power_step) and so on.\n")
+    write("// clang-format off\n")
+    write(f"inline constexpr std::uint64_t power_rows[{POWERS}][3] = {{\n")
+    exponents = (FIRST_POWER + i * POWER_STEP for i in range(POWERS))
+    write("".join(f"    {power_row(exponent)},\n" for exponent in exponents))
     write("};\n// clang-format on\n\n}  // namespace kvsim::math::detail\n")
 
 

@@ -32,23 +32,42 @@ json::Value number(Int128 value) {  // never negative
   return digits;
 }
 
+// Not inlined: result.hpp has some hundred members and columns.
+[[gnu::noinline]] void put(json::Object& object, std::string_view name, json::Value value) {
+  object.set(name, std::move(value));
+}
+[[gnu::noinline]] void put_integer(json::Object& object, std::string_view name,
+                                   std::int64_t value) {
+  put(object, name, value);
+}
+
 struct MemberWriter {
   json::Object object;
   template <class T>
   void operator()(std::string_view name, const T& value) {
-    object.set(name, number(value));
+    if constexpr (std::same_as<T, std::int64_t>) {
+      put_integer(object, name, value);
+    } else {
+      put(object, name, number(value));
+    }
   }
 };
+
+template <class T>
+[[gnu::noinline]] void put_column(json::Object& object, std::string_view name,
+                                  const std::vector<T>& column) {
+  if (column.empty()) return;
+  json::Array values;
+  values.reserve(column.size());
+  for (const T value : column) values.push_back(number(value));
+  object.set(name, std::move(values));
+}
 
 struct ColumnWriter {
   json::Object object;
   template <class T>
   void operator()(std::string_view name, const std::vector<T>& column) {
-    if (column.empty()) return;
-    json::Array values;
-    values.reserve(column.size());
-    for (const T value : column) values.push_back(number(value));
-    object.set(name, std::move(values));
+    put_column(object, name, column);
   }
 };
 
@@ -62,14 +81,19 @@ constexpr std::string_view type_name() {
   return "uint8";
 }
 
+[[gnu::noinline]] void put_place(json::Object& object, std::string_view name, std::string_view type,
+                                 const void* data, std::size_t rows) {
+  if (rows == 0) return;
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  object.set(
+      name, json::Array{type, static_cast<std::int64_t>(address), static_cast<std::int64_t>(rows)});
+}
+
 struct ColumnLocator {
   json::Object object;
   template <class T>
   void operator()(std::string_view name, const std::vector<T>& column) {
-    if (column.empty()) return;
-    const auto address = reinterpret_cast<std::uintptr_t>(column.data());
-    object.set(name, json::Array{type_name<T>(), static_cast<std::int64_t>(address),
-                                 static_cast<std::int64_t>(column.size())});
+    put_place(object, name, type_name<T>(), column.data(), column.size());
   }
 };
 

@@ -10,6 +10,7 @@
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/quantile.hpp"
 #include "kvsim/core/radix_select.hpp"
+#include "kvsim/core/sort.hpp"
 
 namespace kvsim {
 
@@ -120,7 +121,7 @@ void ItlHistogram::add_large(Ns value_ns, std::uint64_t count) {
 void ItlHistogram::compact() const {
   if (bins_.empty()) {
     radix_sort(buffer_, count_bits);
-    std::sort(large_.begin(), large_.end(), by_value);
+    compact_sort(large_, by_value);
     const std::vector<Entry> large = std::exchange(large_, {});
     std::vector<Entry> fresh;
     fresh.reserve(buffer_.size());

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 
 namespace kvsim {
@@ -24,7 +25,7 @@ std::vector<Value> column_quantiles(std::span<const Value> values, std::span<con
 
 std::uint64_t nearest_rank(double q, std::uint64_t n) {
   if (!(q >= 0 && q <= 1)) {
-    bad_field("quantile", q != q ? "NaN" : std::to_string(q), "a number >= 0 and <= 1");
+    bad_field("quantile", decimal_text(q), "a number >= 0 and <= 1");
   }
   if (n == 0) fail(ErrorKind::invariant, "a quantile of no values is undefined");
   const double rank = std::ceil(q * static_cast<double>(n));

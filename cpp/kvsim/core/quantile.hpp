@@ -13,6 +13,7 @@
 
 #include "kvsim/core/int128.hpp"
 #include "kvsim/core/radix_select.hpp"
+#include "kvsim/core/sort.hpp"
 
 namespace kvsim {
 
@@ -50,8 +51,7 @@ std::vector<Value> quantiles_by_key(const Visit& visit, std::uint64_t n, std::sp
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::vector<std::uint64_t> ranks(qs.size());
   for (std::size_t i = 0; i < qs.size(); ++i) ranks[i] = nearest_rank(qs[i], n);
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return ranks[a] < ranks[b]; });
+  sort_rows(order, [&](std::size_t i) { return ranks[i]; });
   std::vector<std::uint64_t> ascending, keys(qs.size());
   for (const std::size_t i : order) ascending.push_back(ranks[i]);
   select_ranks(visit, std::span<const std::uint64_t>(ascending), keys.data());

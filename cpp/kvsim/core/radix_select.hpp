@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "kvsim/core/sort.hpp"
+
 namespace kvsim::detail {
 
 // Keys that order as the values do.
@@ -68,8 +70,7 @@ inline std::vector<RankGroup> group_ranks(std::span<const Bucket> buckets,
 
 inline void select_by_sorting(std::span<WeightedKey> items, std::span<const std::uint64_t> ranks,
                               std::uint64_t* out) {
-  std::sort(items.begin(), items.end(),
-            [](const WeightedKey& a, const WeightedKey& b) { return a.key < b.key; });
+  compact_sort(items, [](const WeightedKey& a, const WeightedKey& b) { return a.key < b.key; });
   std::size_t i = 0;
   std::uint64_t before = 0;
   for (const std::uint64_t rank : ranks) {

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <span>
 
+#include "kvsim/core/sort.hpp"
+
 namespace kvsim {
 namespace {
 
@@ -40,8 +42,7 @@ std::vector<std::size_t> rows_by_arrival(const RequestColumns& q) {
   std::vector<std::size_t> order(arrival.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (!std::is_sorted(arrival.begin(), arrival.end())) {
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return arrival[a] < arrival[b]; });
+    sort_rows(order, [&](std::size_t r) { return arrival[r]; });
   }
   return order;
 }

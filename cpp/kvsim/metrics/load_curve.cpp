@@ -5,13 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kvsim/core/sort.hpp"
+
 namespace kvsim {
 
 std::optional<double> backlog_throughput(std::vector<Ns> finish_ns,
                                          std::span<const Ns> scheduled_ns,
                                          std::int64_t max_running) {
   if (finish_ns.empty()) return std::nullopt;
-  std::ranges::sort(finish_ns);
+  compact_sort(finish_ns);
   const auto n = static_cast<std::int64_t>(finish_ns.size());
   const Ns admitted = *std::ranges::max_element(scheduled_ns);
   std::int64_t last = std::ranges::upper_bound(finish_ns, admitted) - finish_ns.begin();
@@ -34,7 +36,7 @@ std::optional<KneePoint> find_knee(std::span<const double> offered_per_s,
       order.push_back(i);
     }
   }
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return offered_per_s[i]; });
+  sort_rows(order, [&](std::size_t i) { return offered_per_s[i]; });
   if (order.size() < 2 || latency[order[0]] <= 0) return std::nullopt;
   const double low = latency[order[0]];
   const double limit = knee_factor * low;

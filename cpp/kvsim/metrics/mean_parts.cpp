@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kvsim/core/int128.hpp"
+#include "kvsim/core/sort.hpp"
 
 namespace kvsim {
 namespace {
@@ -17,8 +18,7 @@ using Rows = std::vector<std::uint32_t>;
 Rows by_latency(const std::vector<Ns>& arrival_ns, const std::vector<Ns>& end_ns) {
   Rows rows(arrival_ns.size());
   std::iota(rows.begin(), rows.end(), 0U);
-  std::ranges::sort(rows, {},
-                    [&](std::uint32_t r) { return std::pair(end_ns[r] - arrival_ns[r], r); });
+  sort_rows(rows, [&](std::uint32_t r) { return end_ns[r] - arrival_ns[r]; });
   return rows;
 }
 

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <vector>
 
+#include "kvsim/core/sort.hpp"
+
 namespace kvsim {
 
 namespace {
@@ -105,8 +107,7 @@ Drift queue_drift(std::span<const Ns> arrival, std::span<const Ns> scheduled,
   if (!std::is_sorted(arrival.begin(), arrival.end())) {
     order.resize(n);
     std::iota(order.begin(), order.end(), 0U);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::uint32_t a, std::uint32_t b) { return arrival[a] < arrival[b]; });
+    sort_rows(order, [&](std::uint32_t r) { return arrival[r]; });
   }
   const auto row = [&](std::size_t i) { return order.empty() ? i : order[i]; };
   const Batches b = batch_waits(n, row, arrival, scheduled);

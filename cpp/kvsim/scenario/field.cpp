@@ -1,6 +1,9 @@
 #include "kvsim/scenario/field.hpp"
 
 #include <algorithm>
+#include <numeric>
+
+#include "kvsim/core/sort.hpp"
 
 namespace kvsim {
 
@@ -51,11 +54,12 @@ std::vector<std::string> nearest(std::string_view name,
     const bool close = distance <= limit && distance < std::max(wanted.size(), other.size());
     if (close || contained) found.emplace_back(distance, candidate);
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::size_t> order(found.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  sort_rows(order, [&](std::size_t i) { return found[i].first; });
   std::vector<std::string> names;
-  for (auto& entry : found) {
-    if (names.size() < most) names.push_back(std::move(entry.second));
+  for (const std::size_t i : order) {
+    if (names.size() < most) names.push_back(std::move(found[i].second));
   }
   return names;
 }

@@ -6,7 +6,9 @@
 #include <limits>
 #include <optional>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
+#include "kvsim/core/sort.hpp"
 
 namespace kvsim::json {
 
@@ -145,8 +147,7 @@ void write_to(const Value& value, std::string& out) {
     std::vector<const Member*> sorted;
     sorted.reserve(object->size());
     for (const Member& member : object->members()) sorted.push_back(&member);
-    std::sort(sorted.begin(), sorted.end(),
-              [](const Member* a, const Member* b) { return a->first < b->first; });
+    compact_sort(sorted, [](const Member* a, const Member* b) { return a->first < b->first; });
     out += '{';
     for (const Member* const& member : sorted) {
       if (&member != sorted.data()) out += ',';
@@ -169,37 +170,7 @@ std::string write(const Value& value) {
 }
 
 std::string write_double(double value) {
-  if (!std::isfinite(value)) return "null";
-  char buffer[32];
-  const char* end =
-      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
-  // -d.ddde+XX taken apart.
-  const std::string_view text(buffer, static_cast<std::size_t>(end - buffer));
-  const std::size_t e = text.find('e');
-  std::string digits;
-  for (const char c : text.substr(0, e)) {
-    if (c != '.' && c != '-') digits += c;
-  }
-  const bool negative_exponent = text[e + 1] == '-';
-  int exponent = 0;
-  std::from_chars(buffer + e + 2, end, exponent);
-  if (negative_exponent) exponent = -exponent;
-  std::string out = text[0] == '-' ? "-" : "";
-  // Python's repr: positional for 1e-4 <= |value| < 1e16, and a point always.
-  if (exponent < -4 || exponent >= 16) {
-    out += digits[0];
-    if (digits.size() > 1) out.append(".").append(digits, 1);
-    return out.append(text.substr(e));
-  }
-  const int count = static_cast<int>(digits.size());
-  if (exponent < 0) {
-    return out.append("0.").append(static_cast<std::size_t>(-exponent - 1), '0').append(digits);
-  }
-  if (count <= exponent + 1) {
-    return out.append(digits).append(static_cast<std::size_t>(exponent + 1 - count), '0') + ".0";
-  }
-  const auto whole = static_cast<std::size_t>(exponent + 1);
-  return out.append(digits, 0, whole).append(".").append(digits, whole);
+  return std::isfinite(value) ? decimal_text(value) : "null";
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "kvsim/core/error.hpp"
+#include "kvsim/core/sort.hpp"
 #include "kvsim/scenario/json.hpp"
 
 namespace kvsim::json {
@@ -201,7 +202,7 @@ class Parser {
   }
 
   void reject_duplicates(std::vector<std::pair<std::string, std::size_t>>& places) const {
-    std::sort(places.begin(), places.end());
+    compact_sort(places);
     const auto twice =
         std::adjacent_find(places.begin(), places.end(),
                            [](const auto& a, const auto& b) { return a.first == b.first; });

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/step_time/shard.hpp"
 
@@ -73,7 +74,7 @@ std::int64_t blocks_that_fit(const KvBudget& b, double block_bytes) {
   // A pool beyond any memory comes from an inline GPU with an absurd size.
   const double blocks = std::floor(b.kv_bytes / block_bytes);
   if (blocks > 0x1p30) {
-    bad_field("gpu.memory_bytes", std::to_string(b.memory_bytes),
+    bad_field("gpu.memory_bytes", decimal_text(b.memory_bytes),
               "memory for at most 2^30 KV blocks");
   }
   return static_cast<std::int64_t>(blocks);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kvsim/core/control.hpp"
+#include "kvsim/core/sort.hpp"
 #include "kvsim/scheduler/state.hpp"
 #include "kvsim/server/ledger.hpp"
 #include "kvsim/server/step_recorder.hpp"
@@ -185,7 +186,7 @@ class StaticReplica {
       ends.push_back(m.outputs - 1);
       context += m.prompt;
     }
-    std::sort(ends.begin(), ends.end());
+    compact_sort(ends);
     std::visit([&](const auto& model) { decode_with(model, ends, context); }, model_);
   }
   template <class Model>

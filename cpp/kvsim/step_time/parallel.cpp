@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/step_time/fitted.hpp"
 #include "kvsim/step_time/tables.hpp"
@@ -38,7 +39,7 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   const AllReduceTable* table =
       context.tables == nullptr || !within ? nullptr : context.tables->all_reduce_of(gpus_);
   if (fields.link != LinkKind::automatic && fields.link_gb_per_s) {
-    bad_field("step_time.link_gb_per_s", std::to_string(*fields.link_gb_per_s),
+    bad_field("step_time.link_gb_per_s", decimal_text(*fields.link_gb_per_s),
               "null, since step_time.link is " + quoted(enum_name(fields.link)));
   }
   const bool own_link = fields.link_gb_per_s || fields.link != LinkKind::automatic;

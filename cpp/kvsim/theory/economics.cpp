@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/math.hpp"
 
@@ -15,7 +16,7 @@ constexpr double infinite = std::numeric_limits<double>::infinity();
 
 void need_amount(std::string_view name, double value) {
   if (!(value >= 0 && value < infinite)) {
-    bad_field(name, std::to_string(value), "a finite number, 0 or more");
+    bad_field(name, decimal_text(value), "a finite number, 0 or more");
   }
 }
 
@@ -24,7 +25,7 @@ double rate_per_day(const ServingLife& life) {
   need_amount("usd_per_query", life.usd_per_query);
   need_amount("queries_per_day", life.queries_per_day);
   if (!(life.growth_per_year > -1 && life.growth_per_year < infinite)) {
-    bad_field("growth_per_year", std::to_string(life.growth_per_year), "a number above -1");
+    bad_field("growth_per_year", decimal_text(life.growth_per_year), "a number above -1");
   }
   return math::log1p(life.growth_per_year) / days_per_year;
 }

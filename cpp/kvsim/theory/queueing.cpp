@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 #include "kvsim/core/math.hpp"
 
@@ -14,7 +15,7 @@ namespace {
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
 [[noreturn]] void refuse(std::string_view name, double value, std::string_view allowed) {
-  bad_field(name, std::to_string(value), allowed);
+  bad_field(name, decimal_text(value), allowed);
 }
 void need_at_least(std::string_view name, double value, double least) {
   if (!(value >= least && value < infinite)) {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 
 namespace kvsim::theory {
@@ -9,7 +10,7 @@ namespace kvsim::theory {
 namespace {
 
 void need_positive(std::string_view name, double value) {
-  if (!(value > 0)) bad_field(name, std::to_string(value), "a number above 0");
+  if (!(value > 0)) bad_field(name, decimal_text(value), "a number above 0");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "kvsim/core/decimal.hpp"
 #include "kvsim/core/error.hpp"
 
 namespace kvsim::theory {
@@ -11,7 +12,7 @@ namespace kvsim::theory {
 namespace {
 
 void need_probability(std::string_view name, double value) {
-  if (!(value >= 0 && value <= 1)) bad_field(name, std::to_string(value), "0 to 1");
+  if (!(value >= 0 && value <= 1)) bad_field(name, decimal_text(value), "0 to 1");
 }
 
 void need_drafts(std::int64_t drafts) {
@@ -44,7 +45,7 @@ double tokens_per_pass(std::span<const double> acceptance) {
 
 double speculation_speedup(double acceptance, std::int64_t drafts, double draft_cost) {
   if (!(draft_cost >= 0 && draft_cost < std::numeric_limits<double>::infinity())) {
-    bad_field("draft_cost", std::to_string(draft_cost), "a finite number, 0 or more");
+    bad_field("draft_cost", decimal_text(draft_cost), "a finite number, 0 or more");
   }
   const double made = tokens_per_pass(acceptance, drafts);
   return made / (static_cast<double>(drafts) * draft_cost + 1);

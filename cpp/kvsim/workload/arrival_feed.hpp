@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kvsim/core/sort.hpp"
 #include "kvsim/workload/request_table.hpp"
 
 namespace kvsim {
@@ -41,8 +42,7 @@ class ArrivalFeed {
       for (std::uint32_t r = 0; r < at.size(); ++r) {
         if (at[r] >= 0) order_.push_back(r);
       }
-      std::stable_sort(order_.begin(), order_.end(),
-                       [&at](std::uint32_t a, std::uint32_t b) { return at[a] < at[b]; });
+      sort_rows(order_, [&at](std::uint32_t r) { return at[r]; });
     }
     ordered_ = in_order;
     known_ = in_order ? at.size() : order_.size();

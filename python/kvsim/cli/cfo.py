@@ -116,10 +116,8 @@ def _tables(found: CfoResult, best: Answer) -> None:
             runs = near.saving == near.saving
             far = f"{near.saving:.1%}" if runs else "at no rate: " + ", ".join(near.broken)
             confirmed = "not confirmed" if runs and near.saving > 0 else "nothing cheaper"
-            chosen = ", ".join(near.chosen.values())
-            rows.append(
-                [alone, chosen, far, confirmed] if chosen else [alone, "no other", "-", "-"]
-            )
+            other = ", ".join(near.chosen.values())
+            rows.append([alone, other, far, confirmed] if other else [alone, "no other", "-", "-"])
             continue
         chosen = {k: v for k, v in answer.chosen.items() if k in ("layout", lever)}
         rows.append(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -68,6 +69,17 @@ def _packaged(name: str) -> bytes:
     return dataset_bytes(load(name))
 
 
+@cache
+def _compressed(path: Path, modified_ns: int) -> bytes:
+    del modified_ns  # a newer file is another entry
+    return gzip.compress(path.read_bytes(), 9, mtime=0)
+
+
+def compressed(path: Path) -> bytes:
+    """Return a file as a gzip stream; made once for each state of the file."""
+    return _compressed(path, path.stat().st_mtime_ns)
+
+
 def assets(wasm: Path) -> Mapping[str, Callable[[], bytes]]:
     """Return what reads each file of the site, by its path there; `wasm` is the engine's file."""
     found: dict[str, Callable[[], bytes]] = {
@@ -75,7 +87,8 @@ def assets(wasm: Path) -> Mapping[str, Callable[[], bytes]]:
         for path in sorted(SITE.rglob("*"))
         if path.is_file() and not path.name.endswith((".d.ts", "tsconfig.json"))
     }
-    found["kvsim.wasm"] = wasm.read_bytes
+    # As it travels: the page decompresses it, so any static host will do.
+    found["kvsim.wasm.gz"] = partial(compressed, wasm)
     for name in ("models", "gpus"):
         found[f"data/{name}.json"] = (_DATA / "catalog" / f"{name}.json").read_bytes
     for name in ("h100-sxm", "h200"):

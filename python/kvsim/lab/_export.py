@@ -81,7 +81,7 @@ def single_page(files: Mapping[str, bytes], page: str = "index.html") -> str:
     imports = {_bare(name): _data_url(renamed(name, code)) for name, code in modules.items()}
     held = [
         f'<script type="application/gzip" id="asset:{html.escape(name)}">'
-        f"{_packed(content)}</script>"
+        f"{_packed(name, content)}</script>"
         for name, content in files.items()
         if name not in modules and name != page and not name.endswith((".css", ".html"))
     ]
@@ -126,5 +126,6 @@ def _data_url(code: str) -> str:
     return "data:text/javascript;base64," + base64.b64encode(code.encode()).decode()
 
 
-def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+def _packed(name: str, content: bytes) -> str:
+    stream = content if name.endswith(".gz") else gzip.compress(content, mtime=0)
+    return base64.b64encode(stream).decode()

@@ -17,7 +17,7 @@ DEFAULT_PORT = 8765
 _TYPES = {
     ".css": "text/css; charset=utf-8", ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8", ".json": "application/json",
-    ".svg": "image/svg+xml", ".wasm": "application/wasm",
+    ".svg": "image/svg+xml", ".gz": "application/gzip",
 }  # fmt: skip
 
 

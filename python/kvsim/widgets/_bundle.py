@@ -30,14 +30,8 @@ function url(name) {
   return urls.get(name);
 }
 
-async function inflate(text) {
-  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 async function start() {
-  const { provideAssets } = await import(url("assets.js"));
+  const { inflate, provideAssets } = await import(url("assets.js"));
   provideAssets(() => inflate(PLOTLY));
   return import(url("notebook.js"));
 }

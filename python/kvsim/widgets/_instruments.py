@@ -158,14 +158,12 @@ class Frontier(_Instrument):
 class Waterfall(_Instrument):
     """The parts of a latency, before an outline of the run before it.
 
+    Takes and has what `Frontier` does, but for these.
+
     Parameters
     ----------
     base : Scenario, mapping or JSON text
         The scenario; requests and their waterfalls are kept whatever it says.
-    controls : mapping, optional
-        A slider for each dotted path, over the values given.
-    theme : {"auto", "light", "dark"}
-        Looks; auto follows the browser.
     **options
         Of the picture: `metric` ("ttft" or "e2e"), `which` ("mean", "p50" or "p99"), `title`,
         `limit_ms`.
@@ -173,11 +171,11 @@ class Waterfall(_Instrument):
     Attributes
     ----------
     result : Result or None
-        What is shown; None if the scenario cannot run, see `reason`.
-    settings : dict
-        Where the sliders stand; setting it moves them.
-    scenario : Scenario
-        The base with these settings.
+        What is shown; None if the scenario cannot run.
+
+    Examples
+    --------
+    >>> Waterfall(base, metric="e2e", which="mean")  # doctest: +SKIP
     """
 
     _esm = _bundle.module("waterfall")
@@ -200,25 +198,23 @@ class Waterfall(_Instrument):
 class KVCacheHeatmap(_Instrument):
     """What every place of the KV memory holds over time.
 
+    Takes and has what `Frontier` does, but for these.
+
     Parameters
     ----------
     base : Scenario, mapping or JSON text
         The scenario; the memory's picture is kept whatever it says.
-    controls : mapping, optional
-        A slider for each dotted path, over the values given.
-    theme : {"auto", "light", "dark"}
-        Looks; auto follows the browser.
     **options
         Of the picture: `title`.
 
     Attributes
     ----------
     result : Result or None
-        What is shown; None if the scenario cannot run, see `reason`.
-    settings : dict
-        Where the sliders stand; setting it moves them.
-    scenario : Scenario
-        The base with these settings.
+        What is shown; None if the scenario cannot run.
+
+    Examples
+    --------
+    >>> KVCacheHeatmap(base, {"engine.num_gpu_blocks": [500, 1500]})  # doctest: +SKIP
     """
 
     _esm = _bundle.module("heatmap")

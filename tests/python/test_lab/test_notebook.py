@@ -1,9 +1,11 @@
-"""The widgets: their state in Python, and live in a marimo notebook in a browser."""
+"""The widgets: their state in Python, and live in marimo and in JupyterLab in a browser."""
 
+import json
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +87,13 @@ def test_a_slider_of_nothing_is_refused() -> None:
         kvsim.widgets.Frontier(BASE, {"engine.max_num_seqs": []})
 
 
-@pytest.fixture(scope="module")
-def marimo() -> Iterator[str]:
-    """Run the example notebook and give its address."""
+@contextmanager
+def served(module: str, *options: str) -> Iterator[str]:
+    """Run a notebook server on a free port and give its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "marimo", "run", str(EXAMPLE), "--headless", "--no-token",
-        "--host", "127.0.0.1", "--port", str(port),
-    ]  # fmt: skip
+    command = [sys.executable, "-m", module, *(option.format(port=port) for option in options)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
@@ -102,8 +101,20 @@ def marimo() -> Iterator[str]:
         for line in server.stdout:
             if f":{port}" in line:
                 break
-        yield f"http://127.0.0.1:{port}/"
-        server.terminate()
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def marimo() -> Iterator[str]:
+    """Run the example notebook and give its address."""
+    with served(
+        "marimo", "run", str(EXAMPLE), "--headless", "--no-token",
+        "--host", "127.0.0.1", "--port", "{port}",
+    ) as url:  # fmt: skip
+        yield url
 
 
 def test_the_example_is_live_in_a_browser(chrome: Any, marimo: str) -> None:
@@ -127,3 +138,61 @@ def test_the_example_is_live_in_a_browser(chrome: Any, marimo: str) -> None:
     assert after != before
     assert page.locator("[data-instrument='frontier']").get_attribute("data-run") != drawn
     page.context.close()
+
+
+CELLS = (
+    f"import kvsim\nbase = {BASE!r}",
+    "shown = kvsim.widgets.Frontier(base, {'engine.max_num_seqs': [4, 8]}, num_points=4)\nshown",
+    "kvsim.widgets.Waterfall(base)",
+    "kvsim.widgets.KVCacheHeatmap(base)",
+    "print('knob', shown.settings['engine.max_num_seqs'], shown.result.capacity_per_s)",
+)
+
+
+def notebook(cells: tuple[str, ...]) -> str:
+    return json.dumps({
+        "nbformat": 4, "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "cells": [
+            {"cell_type": "code", "id": f"cell-{i}", "metadata": {}, "source": source,
+             "outputs": [], "execution_count": None}
+            for i, source in enumerate(cells)
+        ],
+    })  # fmt: skip
+
+
+@pytest.mark.full
+def test_the_widgets_are_live_in_jupyterlab(chrome: Any, tmp_path: Path) -> None:
+    pytest.importorskip("jupyterlab", reason="JupyterLab is not installed (make test-full)")
+    (tmp_path / "widgets.ipynb").write_text(notebook(CELLS))
+    with served(
+        "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", "--port={port}",
+        "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={tmp_path}",
+    ) as url:  # fmt: skip
+        tab = open_tab(chrome, viewport={"width": 1280, "height": 2400})
+        page = tab.page
+        page.goto(f"{url}lab/tree/widgets.ipynb")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
+        page.locator(".jp-Notebook .cm-content").first.click()
+        for _ in CELLS:
+            page.keyboard.press("Shift+Enter")
+        for name in ("frontier", "waterfall", "kv-cache-heatmap"):
+            page.locator(f"[data-instrument='{name}'] .main-svg").first.wait_for(timeout=60_000)
+        drawn = page.locator("[data-instrument='frontier']").get_attribute("data-run")
+        # JupyterLab has shortcuts on the arrows; the slider must get them all the same.
+        slider = page.locator(".instrument-controls input").first
+        slider.focus()
+        slider.press("ArrowRight")
+        page.wait_for_function(
+            "(old) => document.querySelector('[data-instrument=frontier]').dataset.run !== old",
+            arg=drawn,
+        )
+        page.locator(".jp-Notebook .cm-content").nth(len(CELLS) - 1).click()
+        page.keyboard.press("Shift+Enter")
+        page.locator(".jp-OutputArea-output:has-text('knob 8')").wait_for()
+        expected = kvsim.frontier(
+            {**BASE, "engine": {**BASE["engine"], "max_num_seqs": 8}}, num_points=4
+        )
+        assert str(expected.capacity_per_s) in page.inner_text(".jp-Notebook")
+        page.context.close()

@@ -271,8 +271,29 @@ def test_a_damaged_ledger_is_set_aside_and_told(tab: Tab, site: Server) -> None:
 # ---- every part in every track, and every place it is shown
 
 
+def accessible(tab: Tab) -> None:
+    """Raise if axe finds anything serious, in the light or in the dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    for look in ("light", "dark"):
+        # A button on its way from one colour to another has no contrast to judge.
+        tab.page.emulate_media(color_scheme=look, reduced_motion="reduce")
+        tab.page.wait_for_function(
+            "(look) => [document.documentElement, ...document.querySelectorAll('.instrument')]"
+            ".every((element) => element.dataset.theme === look)",
+            arg=look,
+        )
+        found = Axe().run(tab.page).response["violations"]
+        bad = [
+            (v["id"], v["nodes"][0]["html"])
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert not bad, f"{tab.page.url}, {look}: {bad}"
+
+
 @pytest.mark.parametrize(("part", "track"), LABS)
-def test_every_part_of_every_track_can_be_played(
+def test_every_part_of_every_track_can_be_played_by_everybody(
     tab: Tab, site: Server, part: str, track: str
 ) -> None:
     lab = COURSE["labs"][part][track]
@@ -284,6 +305,7 @@ def test_every_part_of_every_track_can_be_played(
         tab.page.click(f"#peek-{peek} summary")
         tab.page.wait_for_selector(f"#peek-{peek} table")
     assert tab.check_numbers() > 10
+    accessible(tab)
 
 
 def test_where_a_part_makes_no_sense_it_says_why(tab: Tab, site: Server) -> None:
@@ -293,6 +315,36 @@ def test_where_a_part_makes_no_sense_it_says_why(tab: Tab, site: Server) -> None
     for part, track in others:
         go(tab, site, f"{part}/{track}")
         assert len(tab.page.inner_text("#none")) > 200
+        accessible(tab)
+
+
+def test_the_first_page_the_ledger_and_an_open_question_are_for_everybody(
+    tab: Tab, site: Server
+) -> None:
+    go(tab, site, "knee/tiny")
+    accessible(tab)
+    lock(tab, "flat")
+    for place in ("ledger", "start"):
+        go(tab, site, place)
+        accessible(tab)
+
+
+def test_axe_would_notice(tab: Tab, site: Server) -> None:
+    go(tab, site, "start")
+    tab.page.evaluate("document.querySelector('#look').closest('label').replaceWith(look)")
+    with pytest.raises(AssertionError, match="select-name"):
+        accessible(tab)
+
+
+def test_two_pages_share_one_ledger(tab: Tab, site: Server) -> None:
+    go(tab, site, "knee/tiny")
+    other = Tab(tab.page.context.new_page())
+    go(other, site, "knee/edge")
+    lock(tab, "flat")
+    other.page.wait_for_selector("#ledger-link:text-is('Ledger (2)')")
+    lock(other, "flat")
+    go(tab, site, "ledger")
+    assert len(json.loads(tab.page.evaluate("localStorage['kvsim.ledger']"))["entries"]) == 4
 
 
 def test_the_single_file_works_without_a_network(chrome: Any, site: Server, tmp_path: Path) -> None:
@@ -303,27 +355,6 @@ def test_the_single_file_works_without_a_network(chrome: Any, site: Server, tmp_
     lock(tab, "hyperbolic")
     redrawn(tab, "frontier", lambda: press(tab, "window", "ArrowRight"))
     assert not tab.complaints
-    tab.page.context.close()
-
-
-@pytest.mark.parametrize("look", ["light", "dark"])
-def test_axe_finds_nothing_serious(chrome: Any, site: Server, look: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    # A button on its way from one colour to another has no contrast to judge.
-    tab = open_tab(chrome, color_scheme=look, reduced_motion="reduce")
-    axe = Axe()
-    for place, answer in {**SHOWN, "knee/tiny": None}.items():
-        go(tab, site, place)
-        if answer:
-            lock(tab, answer)
-        found = axe.run(tab.page).response["violations"]
-        bad = [
-            (v["id"], v["nodes"][0]["html"])
-            for v in found
-            if v["impact"] in ("serious", "critical")
-        ]
-        assert not bad, f"{place}: {bad}"
     tab.page.context.close()
 
 
@@ -339,7 +370,12 @@ def test_nothing_is_wider_than_the_screen(chrome: Any, site: Server, width: int)
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"), [("WebAssembly", "no WebAssembly"), ("Worker", "no Web Workers")]
+    ("missing", "said"),
+    [
+        ("WebAssembly", "no WebAssembly"),
+        ("Worker", "no Web Workers"),
+        ("DecompressionStream", "no DecompressionStream"),
+    ],
 )
 def test_a_browser_that_cannot_is_told_so(
     chrome: Any, site: Server, missing: str, said: str

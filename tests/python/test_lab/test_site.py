@@ -1,5 +1,7 @@
 """The site as a server hands it out and as files."""
 
+import base64
+import gzip
 import json
 import socket
 import subprocess
@@ -31,7 +33,8 @@ def fetch(url: str) -> tuple[str, bytes]:
 def test_server_hands_out_the_site_and_nothing_else(wasm: Path) -> None:
     with Server(0, wasm=wasm) as server:
         assert server.url.startswith("http://127.0.0.1:")
-        assert fetch(server.url + "kvsim.wasm") == ("application/wasm", MODULE)
+        kind, engine = fetch(server.url + "kvsim.wasm.gz")
+        assert (kind, gzip.decompress(engine)) == ("application/gzip", MODULE)
         assert fetch(server.url + "engine.js")[0].startswith("text/javascript")
         models = json.loads(fetch(server.url + "data/models.json")[1])
         assert "llama-3-70b" in str(models)
@@ -99,7 +102,9 @@ def test_export_writes_every_file(wasm: Path, tmp_path: Path) -> None:
     first, single = export(tmp_path / "out", wasm=wasm)
     assert first.is_file()
     assert single.is_file()
-    assert (tmp_path / "out" / "kvsim.wasm").read_bytes() == MODULE
+    engine = (tmp_path / "out" / "kvsim.wasm.gz").read_bytes()
+    assert gzip.decompress(engine) == MODULE
+    assert base64.b64encode(engine).decode() in single.read_text()  # not compressed twice
     assert (tmp_path / "out" / "vendor" / "plotly.min.js").stat().st_size > 10**6
     assert json.loads((tmp_path / "out" / "data" / "schema.json").read_text())["schema"]["structs"]
 

@@ -46,12 +46,20 @@ export async function assetText(name) {
   return new TextDecoder().decode(await asset(name));
 }
 
+/** @param {string} text base64 of a gzip stream */
+export function inflate(text) {
+  return unpacked(Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0)));
+}
+
 /**
- * @param {string} text base64 of a gzip stream
+ * What a gzip stream holds; anything else as it is: the single file and some hosts have it unpacked
+ * already.
+ * @param {Uint8Array} bytes
  * @returns {Promise<Uint8Array>}
  */
-async function inflate(text) {
-  const packed = Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+export async function unpacked(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const blob = new Blob([/** @type {BlobPart} */ (bytes)]);
+  const stream = blob.stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -1,7 +1,7 @@
 // The simulator in this page: the same C++ engine as the Python package's, compiled to WebAssembly,
 // in as many workers as there are cores. Every number that a page shows comes from a run of it.
 
-import { asset, assetText } from "./assets.js";
+import { asset, assetText, unpacked } from "./assets.js";
 import { checkNumbers, fieldTable, hash, ordered, setPath } from "./fields.js";
 import { EngineError, Job, Pool, aborted } from "./pool.js";
 
@@ -45,20 +45,22 @@ const STATUS = /** @type {Record<string, Run["status"]>} */ ({
 
 /**
  * Starts the engine.
- * @param {{workers?: number, wasmUrl?: string | Uint8Array}} [options] workers: by default as many
- *   as cores; wasmUrl: address or content of kvsim.wasm, by default the one beside this module
+ * @param {{workers?: number}} [options] workers: by default as many as cores
  * @returns {Promise<Engine>}
  */
-export async function createEngine({ workers, wasmUrl } = {}) {
+export async function createEngine({ workers } = {}) {
   if (typeof WebAssembly !== "object" || typeof WebAssembly.compile !== "function") {
     throw new Error("This browser has no WebAssembly, which the simulator is compiled to.");
   }
   if (typeof Worker !== "function") {
     throw new Error("This browser has no Web Workers, in which the simulator runs.");
   }
+  if (typeof DecompressionStream !== "function") {
+    throw new Error("This browser has no DecompressionStream, which unpacks the simulator.");
+  }
   const size = Math.max(1, workers ?? navigator.hardwareConcurrency ?? 2);
   const [module, described, source, models, gpus, ...tables] = await Promise.all([
-    compiled(wasmUrl),
+    compiled(),
     assetText("data/schema.json").then(JSON.parse),
     assetText("engine-worker.js"),
     ...["models", "gpus", "h100-sxm", "h200"].map((name) => asset(`data/${name}.json`)),
@@ -77,14 +79,8 @@ export async function createEngine({ workers, wasmUrl } = {}) {
   return new Engine(pool, version, fieldTable(described.schema));
 }
 
-/** @param {string | Uint8Array | undefined} wasm */
-async function compiled(wasm) {
-  if (typeof wasm === "string") {
-    const response = await fetch(wasm);
-    if (!response.ok) throw new Error(`${wasm}: ${response.status} ${response.statusText}`);
-    return WebAssembly.compile(await response.arrayBuffer());
-  }
-  const bytes = wasm ?? (await asset("kvsim.wasm"));
+async function compiled() {
+  const bytes = await unpacked(await asset("kvsim.wasm.gz"));
   return WebAssembly.compile(/** @type {BufferSource} */ (bytes));
 }
 
@@ -131,31 +127,30 @@ export class Engine {
    * Requests are not kept unless the base says so (`record`).
    * @param {any} base
    * @param {Array<Record<string, any>>} points dotted paths and values
-   * @param {{key?: string, onPoint?: (run: Run, index: number) => void}} [options]
+   * @param {{key?: string}} [options]
    * @returns {Promise<Run[]>}
    */
-  async sweep(base, points, { key, onPoint } = {}) {
+  async sweep(base, points, { key } = {}) {
     const job = this.#begin(key);
-    return this.#sweep(await this.#whole(base, job), points, job, onPoint);
+    return this.#sweep(await this.#whole(base, job), points, job);
   }
 
   /**
    * Measures the capacity of a scenario, then its latency at rates up to and beyond it, as
    * `kvsim.frontier` does.
    * @param {any} base its arrivals must have a rate
-   * @param {{key?: string, rates?: number[], numPoints?: number, metric?: string,
-   *   onPoint?: (run: Run, index: number) => void}} [options]
+   * @param {{key?: string, rates?: number[], numPoints?: number, metric?: string}} [options]
    * @returns {Promise<Frontier>}
    */
   async frontier(base, options = {}) {
-    const { key, rates, numPoints = 20, metric = "p99_ttft_ms", onPoint } = options;
+    const { key, rates, numPoints = 20, metric = "p99_ttft_ms" } = options;
     const job = this.#begin(key);
     const whole = await this.#whole(base, job);
     const capacityRun = await this.#run(backlogged(whole), job);
     const capacity = capacityRun.backlog_throughput;
     const offered = rates ?? (capacity === null ? [] : shares(numPoints).map((s) => s * capacity));
     const points = offered.map((rate) => ({ [RATE]: rate }));
-    const runs = await this.#sweep(whole, points, job, onPoint);
+    const runs = await this.#sweep(whole, points, job);
     const columns = [
       offered,
       runs.map((run) => run.summary.request_throughput ?? null),
@@ -214,18 +209,13 @@ export class Engine {
     return JSON.parse((await this.#pool.ask({ op: "canonical", text }, job)).value);
   }
 
-  /**
-   * @param {any} whole @param {Array<Record<string, any>>} points @param {Job} job
-   * @param {((run: Run, index: number) => void) | undefined} onPoint
-   */
-  #sweep(whole, points, job, onPoint) {
+  /** @param {any} whole @param {Array<Record<string, any>>} points @param {Job} job */
+  #sweep(whole, points, job) {
     return Promise.all(
-      points.map(async (point, index) => {
+      points.map((point) => {
         const scenario = structuredClone(whole);
         for (const [path, value] of Object.entries(point)) setPath(scenario, path, value);
-        const run = await this.#run(scenario, job);
-        onPoint?.(run, index);
-        return run;
+        return this.#run(scenario, job);
       }),
     );
   }

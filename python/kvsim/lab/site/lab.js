@@ -31,13 +31,16 @@ class Lab {
   lastTrack;
   look = savedLook();
 
-  /** @param {any} course @param {import("./engine.js").Engine} engine @param {any[]} models */
-  constructor(course, engine, models) {
+  /**
+   * @param {any} course @param {import("./engine.js").Engine} engine
+   * @param {any[]} models @param {any[]} gpus the catalogue, as the engine has it
+   */
+  constructor(course, engine, models, gpus) {
     this.course = course;
     this.ledger = new Ledger();
     this.main = /** @type {HTMLElement} */ (document.getElementById("main"));
     /** @type {Context} */
-    this.context = { course, engine, models, ledger: this.ledger, theme: () => this.theme };
+    this.context = { course, engine, models, gpus, ledger: this.ledger, theme: () => this.theme };
     this.#header();
     this.#applyLook();
     addEventListener("hashchange", () => this.show(true));
@@ -165,10 +168,11 @@ async function start() {
   // Read while the engine is compiled; an instrument that needs it says if it did not come.
   loadPlotly().catch(() => {});
   try {
-    const [course, models, engine] = await Promise.all([
-      assetText("course.json").then(JSON.parse), assetText("data/models.json").then(JSON.parse), createEngine(),
+    const [course, models, gpus, engine] = await Promise.all([
+      ...["course.json", "data/models.json", "data/gpus.json"].map((name) => assetText(name).then(JSON.parse)),
+      createEngine(),
     ]);
-    Reflect.set(globalThis, "kvsimLab", new Lab(course, engine, models.models ?? models));
+    Reflect.set(globalThis, "kvsimLab", new Lab(course, engine, models, gpus));
   } catch (error) {
     failed(error);
   }

@@ -45,6 +45,7 @@ export class Ledger {
   #watchers = new Set();
 
   constructor() {
+    addEventListener("storage", ({ key, newValue }) => key === KEY && this.#follow(newValue));
     let text = null;
     try {
       text = localStorage.getItem(KEY);
@@ -56,10 +57,21 @@ export class Ledger {
       this.#contents = parseLedger(text);
     } catch (error) {
       // Kept beside, so that nothing is lost and the page works.
-      localStorage.setItem(`${KEY}.damaged`, text);
+      keep(`${KEY}.damaged`, text);
       const why = error instanceof Error ? error.message : String(error);
       this.problem = `The ledger kept in this browser could not be read (${why}). It is set aside, and a new one begins.`;
     }
+  }
+
+  /** Takes over what another page of this browser has noted. @param {string | null} text */
+  #follow(text) {
+    if (text === null) return;
+    try {
+      this.#contents = parseLedger(text);
+    } catch {
+      return; // of another version of the page: this one's stays as it is
+    }
+    this.#changed();
   }
 
   get entries() {
@@ -148,12 +160,24 @@ export class Ledger {
   }
 
   #save() {
-    try {
-      localStorage.setItem(KEY, this.toJSON());
-    } catch {
+    if (!keep(KEY, this.toJSON())) {
       this.problem = "This browser could not keep the ledger: export it before you leave.";
     }
+    this.#changed();
+  }
+
+  #changed() {
     for (const watcher of this.#watchers) watcher();
+  }
+}
+
+/** Whether the browser took it. @param {string} key @param {string} text */
+function keep(key, text) {
+  try {
+    localStorage.setItem(key, text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

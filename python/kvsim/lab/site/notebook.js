@@ -42,12 +42,20 @@ export function render(kind, { model, el }) {
   for (const event of events) model.on(event, redraw);
   dark?.addEventListener("change", redraw);
   panel.append(...model.get("controls").map((/** @type {Control} */ c) => slider(c, model)));
+  keepKeys(el);
   return () => {
     for (const event of events) model.off(event, redraw);
     dark?.removeEventListener("change", redraw);
     instrument.destroy();
     el.replaceChildren();
   };
+}
+
+/** Keeps JupyterLab from taking arrows, Enter and Space as its own shortcuts. @param {HTMLElement} el */
+function keepKeys(el) {
+  for (const part of el.querySelectorAll("input, button, summary, [tabindex]")) {
+    part.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
 }
 
 /** @param {Control} control @param {Model} model */

@@ -3,7 +3,8 @@
 
 import { Controls } from "./controls.js";
 import { append, fill, format, h, list, number, paragraphs, replace, table } from "./dom.js";
-import { bindingConstraint, constraintText, largestPart, metric } from "./metrics.js";
+import { figures, limits } from "./evidence.js";
+import { bindingConstraint } from "./metrics.js";
 import { KneeBench } from "./parts/knee.js";
 import { MemoryBench } from "./parts/memory.js";
 import { ShardingBench } from "./parts/sharding.js";
@@ -16,7 +17,7 @@ import { answer, factorOff } from "./predictions.js";
 /**
  * @typedef {{
  *   course: any, engine: import("./engine.js").Engine, ledger: import("./ledger.js").Ledger,
- *   theme: () => "light" | "dark", models: any[],
+ *   theme: () => "light" | "dark", models: any[], gpus: any[],
  * }} Context
  */
 
@@ -148,15 +149,14 @@ export class Page {
     const reveal = /** @type {HTMLElement} */ (this.reveal);
     reveal.hidden = false;
     replace(reveal, h("p", {}, "Asking the simulator..."));
-    for (const id of ["try", "evidence", "constraint"]) {
-      const section = this.root.querySelector(`#${id === "try" ? "try-it" : id}`);
+    for (const id of ["try-it", "evidence", "constraint"]) {
+      const section = this.root.querySelector(`#${id}`);
       if (section instanceof HTMLElement) section.hidden = false;
     }
-    const start = this.#begin();
+    this.#begin();
     void this.#revealAnswer(value, given, fresh).catch((error) => {
       replace(reveal, h("p", { class: "problem" }, `The engine could not answer: ${error.message}`));
     });
-    return start;
   }
 
   /** @param {HTMLFormElement} form @param {string} given */
@@ -256,7 +256,7 @@ export class Page {
       ledger: this.context.ledger, shown: (state) => this.#shown(state),
       say: (text) => replace(this.status, text),
     });
-    return this.bench.start();
+    void this.bench.start();
   }
 
   /** @param {Shown} state */
@@ -273,41 +273,13 @@ export class Page {
   // ---- evidence, constraint check
 
   #evidence() {
-    const figures = h("div", { id: "figures", class: "figures", "data-results": true });
-    this.#listeners.push((state) => replace(figures, this.#figures(state)));
+    const place = h("div", { id: "figures", class: "figures", "data-results": true });
+    this.#listeners.push((state) => replace(place, figures(state, this.lab)));
     const record = h("button", { type: "button", id: "record", onclick: () => this.#record() }, "Note this run in the ledger");
     const shown = peeks(this.lab.peeks, this.context, this.lab);
     this.#listeners.push((state) => shown.update(state));
-    return this.#section("evidence", "Evidence", [figures, h("div", { class: "try-bar" }, record),
+    return this.#section("evidence", "Evidence", [place, h("div", { class: "try-bar" }, record),
       h("h4", {}, "Look for"), list(this.lab.evidence), h("h4", {}, "Math peek"), shown.element], { hidden: true });
-  }
-
-  /** @param {Shown} state */
-  #figures({ run, before, frontier, load }) {
-    const { lab } = this;
-    const rows = lab.readouts.map((/** @type {string} */ key) => {
-      const [label, unit] = metric(key);
-      return [label, number(run.summary[key], unit, run), before ? number(before.summary[key], unit, before) : ""];
-    });
-    const out = [table("This run and the one before", ["Figure", "Now", "Before"], rows)];
-    if (frontier) out.push(this.#frontierFacts(frontier));
-    if (load) {
-      out.push(table(`The same under ${lab.load.label}`, ["Figure", "Now"], lab.load_readouts.map((/** @type {string} */ key) => {
-        const [label, unit] = metric(key);
-        return [label, number(load.summary[key], unit, load)];
-      })));
-    }
-    if (run.warnings.length) out.push(h("p", { class: "hint" }, "The engine says: ", h("span", { "data-run": run.id }, run.warnings.join("; "))));
-    return out;
-  }
-
-  /** @param {import("./engine.js").Frontier} frontier */
-  #frontierFacts({ capacity_per_s: capacity, capacity_run: run, knee, runs }) {
-    return table("Of the frontier", ["Figure", "Value"], [
-      ["Capacity", number(capacity, "/s", run)],
-      ["Knee: P99 five times the lowest load's", knee ? number(knee.offered_per_s, "/s", ...runs) : "beyond the rates shown"],
-      ["Knee, share of capacity", knee ? number(knee.load, "%", run, ...runs) : "none"],
-    ]);
   }
 
   #record() {
@@ -321,26 +293,8 @@ export class Page {
 
   #constraint() {
     const out = h("div", { id: "constraints", "data-results": true });
-    this.#listeners.push(({ run }) => replace(out, this.#limits(run)));
+    this.#listeners.push(({ run }) => replace(out, limits(run, this.lab)));
     return this.#section("constraint", "Constraint check", [out, h("p", { class: "break" }, h("strong", {}, "Break it: "), this.lab.break)], { hidden: true });
-  }
-
-  /** @param {Run} run */
-  #limits(run) {
-    const items = this.lab.limits.map((/** @type {any} */ limit) => {
-      const value = run.summary[limit.key];
-      const kept = typeof value === "number" && value <= limit.max;
-      return h("li", { class: kept ? "kept" : "missed" }, kept ? "Kept: " : "Missed: ", `${limit.label} (`,
-        typeof value === "number" ? number(value, limit.unit, run) : "no figure", ")");
-    });
-    const word = bindingConstraint(run);
-    const latency = this.lab.waterfall ?? (run.scenario.fleet?.server?.kind === "one_shot" ? "e2e" : "ttft");
-    const part = largestPart(run, latency);
-    return [h("ul", { class: "limits" }, items),
-      h("p", {}, "What binds: ", h("strong", { id: "binding", "data-run": run.id, "data-word": word }, constraintText(word)),
-        run.status === "infeasible" ? [": ", h("span", { "data-run": run.id }, run.reason)] : "."),
-      part ? h("p", { class: "hint" }, `The largest part of the mean ${latency === "ttft" ? "TTFT" : "latency"}: `,
-        h("span", { "data-run": run.id }, constraintText(part)), ".") : null];
   }
 
   // ---- reflection, checkpoint

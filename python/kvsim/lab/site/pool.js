@@ -74,11 +74,6 @@ export class Pool {
     return this.#seats.length;
   }
 
-  /** @param {string} name */
-  hasDataset(name) {
-    return this.#datasets.has(name);
-  }
-
   /** @param {string} name @param {Uint8Array} bytes columns as cpp/wasm/session.hpp has them */
   addDataset(name, bytes) {
     this.#datasets.set(name, bytes);

@@ -9,8 +9,7 @@ import { PALETTES, axis, baseLayout, figure } from "./plotly.js";
 /** @typedef {{name: string, x: number[], y: number[]}} Curve a closed form to show beside it */
 /**
  * @typedef {{
- *   title?: string, slo_ms?: number | null, curves?: Curve[], label?: string,
- *   ghostLabel?: string, log?: boolean,
+ *   title?: string, slo_ms?: number | null, curves?: Curve[], log?: boolean,
  * }} FrontierOptions
  */
 
@@ -42,8 +41,8 @@ function picture({ data, ghost, options, theme }) {
       x: curve.x, y: curve.y, name: curve.name, mode: "lines", hoverinfo: "skip",
       line: { color: colours.faint, dash: "dot", width: 1.5 },
     })),
-    ...(ghost ? [series(points(ghost), options.ghostLabel ?? "before", colours.faint, "dash")] : []),
-    series(shown, options.label ?? "simulated", colours.blue, "solid"),
+    ...(ghost ? [series(points(ghost), "before", colours.faint, "dash")] : []),
+    series(shown, "simulated", colours.blue, "solid"),
     ...(data.knee ? [kneeMark(data.knee, colours.orange)] : []),
   ];
   return {

@@ -60,7 +60,8 @@ function picture({ data, ghost, options, theme }) {
         : `${latency}: none, the run is ${data.status}. ${data.reason}`,
     runs: ghost ? [data.id, ghost.id] : [data.id],
     traces: bars(names, labels, now, before, theme, failed),
-    layout: layout(latency, labels, names, before, total, data, options, theme),
+    layout: layout(latency, labels, names, before, total, data, options, theme,
+      failed ? [] : numbers(names, labels, now, before, theme)),
     head: ["part", "ms", ...(before ? ["before (ms)", "change (ms)"] : [])],
     rows: [...names, null].map((n) => {
       const value = failed ? null : n === null ? total : (now[n] ?? 0);
@@ -110,14 +111,32 @@ function bars(names, labels, now, before, theme, failed) {
         color, line: { color: text, width: 1 },
         pattern: { shape, fillmode: "overlay", fgcolor: "#333333", size: 7, solidity: 0.25 },
       },
-      text: failed ? "" : `${figure(values[i], 3)} ms${was ? change(values[i] - was[i]) : ""}`,
-      hoverinfo: failed ? "skip" : undefined,
-      textposition: "outside", cliponaxis: false, textfont: { color: text }, showlegend: false,
+      hoverinfo: failed ? "skip" : undefined, showlegend: false,
       hovertemplate: failed ? undefined :
         `${label}<br><b>${figure(values[i], 5)} ms</b>` +
         (was ? `<br>before ${figure(was[i], 5)} ms` : "") + "<extra></extra>",
     };
   });
+}
+
+/**
+ * The numbers, to the right of the bar and of the outline of the run before, which would cross
+ * them; on the paper's colour, since a limit may stand there.
+ * @param {string[]} names @param {string[]} labels @param {Record<string, number>} now
+ * @param {Record<string, number> | null} before @param {Theme} theme
+ */
+function numbers(names, labels, now, before, theme) {
+  const { text, paper } = PALETTES[theme];
+  const end = (/** @type {Record<string, number>} */ parts, /** @type {number} */ i) =>
+    i < names.length ? starts(names, parts)[i] + (parts[names[i]] ?? 0) : sum(parts);
+  const size = (/** @type {Record<string, number>} */ parts, /** @type {number} */ i) =>
+    i < names.length ? (parts[names[i]] ?? 0) : sum(parts);
+  return labels.map((label, i) => ({
+    x: Math.max(end(now, i), before && size(before, i) > 0 ? end(before, i) : 0), y: label,
+    xanchor: "left", yanchor: "middle", xshift: 3, borderpad: 1, showarrow: false,
+    text: `${figure(size(now, i), 3)} ms${before ? change(size(now, i) - size(before, i)) : ""}`,
+    font: { color: text }, bgcolor: paper,
+  }));
 }
 
 /** @param {number} difference */
@@ -129,13 +148,12 @@ function change(difference) {
 /**
  * @param {string} latency @param {string[]} labels @param {string[]} names
  * @param {Record<string, number> | null} before @param {number} total @param {Run} data
- * @param {WaterfallOptions} options @param {Theme} theme
+ * @param {WaterfallOptions} options @param {Theme} theme @param {any[]} annotations of the bars
  */
-function layout(latency, labels, names, before, total, data, options, theme) {
+function layout(latency, labels, names, before, total, data, options, theme, annotations) {
   const { text, red } = PALETTES[theme];
   /** @type {any[]} */
   const shapes = before ? outlines(names, before, text) : [];
-  const annotations = [];
   if (before) {
     annotations.push({
       xref: "paper", yref: "paper", x: 1, y: 1.07, xanchor: "right", yanchor: "bottom",

@@ -8,14 +8,11 @@ import { Challenge } from "./challenge.js";
 export class MemoryBench extends Bench {
   /** @type {any} */
   #map = null;
-  /** @type {Challenge | null} */
-  #challenge = null;
 
   async start() {
     const { lab } = this.stage;
-    if (lab.cfo) this.#challenge = new Challenge(this.stage);
     this.changed();
-    await this.#challenge?.start();
+    if (lab.cfo) await this.guarded(() => new Challenge(this.stage).start());
   }
 
   changed() {

@@ -1,10 +1,5 @@
 import { math, number } from "../dom.js";
-import { modelOf } from "./model.js";
-
-const HOP_S = 0.5e-6;
-/** One way, GB/s: of the catalogue's links. @type {Record<string, number>} */
-const LINK = { "h100-sxm": 450, l4: 32 };
-const PCIE = 64;
+import { entryOf } from "./catalog.js";
 
 /** @type {import("./peeks.js").Peek} */
 export const allReduce = {
@@ -13,20 +8,23 @@ export const allReduce = {
   formula: () => [
     math("T", "=", "2", "L", "·", "(", "2", "(", "N", "−", "1", ")", "α", "+", ["mfrac", ["mrow", "2", "(", "N", "−", "1", ")"], "N"], "·", ["mfrac", "M", "β"], ")"),
   ],
-  where: "Two all-reduces in each of L layers over N GPUs in a ring: M bytes of activations (tokens x hidden size x 2 bytes), α the time of a hop (0.5 us), β the link's bandwidth one way.",
-  async rows({ run }, { models }) {
+  where: "Two all-reduces in each of L layers over N GPUs in a ring: M bytes of activations (tokens x hidden size x 2 bytes), α the time of a hop, β the link's bandwidth one way.",
+  async rows({ run }, { models, gpus: catalog }) {
     const { scenario } = run;
-    const model = modelOf(scenario, models);
+    const model = entryOf(models, scenario.model);
+    const gpu = entryOf(catalog, scenario.gpu);
     const gpus = scenario.tensor_parallel_size;
     const tokens = scenario.workload.lengths.prompt_tokens;
-    const beta = (scenario.step_time.link === "pcie" ? PCIE : LINK[scenario.gpu] ?? PCIE) * 1e9;
+    const { link, link_latency_us: hop } = scenario.step_time;
+    const beta = link === "pcie" ? gpu.pcie_bytes_per_s : gpu.link_bytes_per_s;
     const bytes = tokens * model.hidden_size * 2;
-    const once = 2 * (gpus - 1) * HOP_S + ((2 * (gpus - 1)) / gpus) * (bytes / beta);
+    const once = 2 * (gpus - 1) * 1e-6 * hop + ((2 * (gpus - 1)) / gpus) * (bytes / beta);
     const comm = run.waterfalls?.ttft?.mean?.parts_ms.comm ?? 0;
     return [
       ["GPUs N", number(gpus, "", run)],
       ["Layers L", number(model.layers, "", run)],
       ["Bytes M of a prompt's activations", number(bytes / 1e6, "MB", run)],
+      ["Hop α", number(hop, "us", run)],
       ["Link β, one way", number(beta / 1e9, "GB/s", run)],
       ["The formula: all all-reduces of a prompt", number(1000 * 2 * model.layers * once, "ms", run)],
       ["The simulation: communication in the mean TTFT", number(comm, "ms", run)],

@@ -1,5 +1,5 @@
 import { math, number } from "../dom.js";
-import { modelOf } from "./model.js";
+import { entryOf } from "./catalog.js";
 
 /** @type {import("./peeks.js").Peek} */
 export const kvBytes = {
@@ -12,7 +12,7 @@ export const kvBytes = {
   where: "Keys and values (2) of L layers with h KV heads of d numbers of b bytes, over the GPUs that share a layer. KV memory is what weights, activations and the runtime leave.",
   async rows({ run }, { models, engine }) {
     const { scenario, kv_budget: budget } = run;
-    const model = modelOf(scenario, models);
+    const model = entryOf(models, scenario.model);
     if (!budget.kv_bytes) throw new Error("The model does not fit, so no memory is left for keys and values.");
     const longest = scenario.engine.max_model_len ?? model.max_position_embeddings;
     const reserved = await engine.theory("users_that_fit", [budget.kv_bytes, 0, 0, budget.kv_bytes_per_token, longest]);
