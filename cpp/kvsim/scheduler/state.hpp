@@ -523,7 +523,7 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     if (num_running >= cfg.active) return void(admission_end = Admission::slots);
     const RequestId r = waiting.head();
     Seq& s = seqs[r];
-    if (!flights.empty() && flights[r].stale > 0) {
+    if (s.preemptions > 0 && !flights.empty() && flights[r].stale > 0) {
       waiting.pop();
       skipped.push_back(r);
       pass_over(r, true);
@@ -586,7 +586,7 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     I -= n + D;
     if (h < s.known - 1) admitted_prefill = true;
     const bool resumed = s.preemptions > 0;
-    if (!flights.empty()) pass_over(r, false);
+    if (num_passed_over > 0) pass_over(r, false);
     ledger->admitted(r, h, s.known, resumed);
     plan.push_back({r, static_cast<std::int32_t>(h), static_cast<std::int32_t>(n),
                     static_cast<std::int32_t>(padding), 0,

@@ -121,7 +121,7 @@ template <class Pool>
 void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
   groups_[group].lazy.enter(r);
   groups_[group].changed = true;
-  state_.flights[r].group = static_cast<std::uint16_t>(group);
+  if (group > 0 || !alone_) state_.flights[r].group = static_cast<std::uint16_t>(group);
 }
 
 // With asynchronous scheduling those whose last prompt chunk is in the batch that lands in this

@@ -242,14 +242,14 @@ bool QueuedReplica<Pool>::leap_with(const Model& model) {
   Leap leap(now(), ledger_.itl);
   while (leap.t < feed_.next_time() && state_.num_running > 0 && leap.rounds < most &&
          (state_.waiting.empty() || blocked_)) {
-    if (!leap_round(model, leap)) break;
+    if (!(alone_ ? leap_alone(model, leap) : leap_round(model, leap))) break;
   }
   if (leap.rounds == 0) return false;
   book(leap);
   return true;
 }
 
-// One round, or with one stage as many as end before something happens.
+// A round of any kind.
 template <class Pool>
 template <class Model>
 bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
@@ -257,19 +257,10 @@ bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
   Batch& lands = queue_.front();
   if (!lands.chunks.empty()) enter_from_flight();
   Group& group = groups_[turn_];
-  LazyDecodes<Pool>& lazy = group.lazy;
-  const std::int64_t n = lazy.count();
+  const std::int64_t n = group.lazy.count();
   if (n > 0) {
+    if (!may_leap(group.lazy)) return false;
     if (group.changed) look_ahead(group, model);
-    if (static_cast<std::int64_t>(lazy.takers().size()) > state_.pool.free() ||
-        n > state_.cfg.budget || (!state_.waiting.empty() && lazy.publishes_next()) ||
-        lazy.step() >= (std::int64_t{1} << 30)) {
-      return false;
-    }
-    if (state_.cfg.stages == 1 && lands.plain() && !recorder_.steps_on()) {
-      leap_alone(*std::get_if<Decode>(&group.decode), leap, feed_.next_time());
-      return true;
-    }
   }
   flush_ = false;
   Batch& launched = queue_.push();
@@ -296,52 +287,140 @@ bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
   return true;
 }
 
-// The same for asynchronous scheduling on one stage, as long as nothing but decodes of the same
-// requests is launched and lands. Only the batch in flight changes, so it is held in variables.
 template <class Pool>
-template <class Decode>
-void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_arrival) {
+bool QueuedReplica<Pool>::may_leap(const LazyDecodes<Pool>& lazy) const {
+  return static_cast<std::int64_t>(lazy.takers().size()) <= state_.pool.free() &&
+         lazy.count() <= state_.cfg.budget && lazy.step() < (std::int64_t{1} << 30) &&
+         (state_.waiting.empty() || !lazy.publishes_next());
+}
+
+// Asynchronous scheduling on one stage: the rounds up to the first that launches somebody's last
+// token, which all launch decodes of the same requests. Whatever is in flight lands in the first of
+// them, only such decodes in the others, so that there are no more of these runs of rounds than
+// with synchronous scheduling.
+template <class Pool>
+template <class Model>
+bool QueuedReplica<Pool>::leap_alone(const Model& model, Leap& leap) {
+  Group& group = groups_.front();
+  LazyDecodes<Pool>& lazy = group.lazy;
+  Batch& flying = queue_.front();
+  if (!flying.chunks.empty()) enter_from_flight();
+  if (lazy.count() == 0) return leap_round(model, leap);
+  if (!may_leap(lazy)) return false;
+  const auto decode = model.decode(lazy.count());
+  group.last_token_at = lazy.next_finish();
+  std::int64_t steps = group.last_token_at - lazy.step();
+  // Of these steps the first has the least context and is the shortest.
+  if (has_links_) use_links(lazy.count(), decode(lazy.context()).total());
+  flush_ = false;
+  bool goes_on = true;
+  if (!flying.plain()) {
+    replace_flying(decode(lazy.context()), leap);
+    --steps;
+    goes_on = steps > 0 && leap.t < feed_.next_time() && (state_.waiting.empty() || blocked_);
+  }
+  if (goes_on) steps -= leap_plain(decode, leap, steps);
+  if (steps == 0) collect_leaving(flying, group);
+  return true;
+}
+
+// One of these rounds, in which a batch lands that is more than decodes.
+template <class Pool>
+void QueuedReplica<Pool>::replace_flying(const Terms& terms, Leap& leap) {
   Group& group = groups_[0];
   LazyDecodes<Pool>& lazy = group.lazy;
   Batch& flying = queue_.front();
   const std::int64_t n = lazy.count();
-  const bool head_waits = !state_.waiting.empty();
-  const std::int64_t steps = group.last_token_at - lazy.step();
-  const Ns booked = group.end;
-  Terms landed = flying.terms;
+  if (!lazy.takers().empty()) lazy.take_blocks();
+  if (lazy.publishes_next()) lazy.publish_blocks();
+  lazy.advance();
+  pass(leap, std::max(leap.t, flying.end));
+  land_decodes(flying, leap.t, leap.gaps);
+  ledger_.set_clock(leap.t);
+  land_others(flying);
+  const Ns duration = terms.total();
+  flying.terms = terms;
+  flying.start = leap.t;
+  flying.end = stage_free_[0] = leap.t + duration;
+  flying.stage_ns = duration;
+  flying.decodes = n;
+  flying.samples = true;
+  leap.terms += terms;
+  leap.busy_ns += duration;
+  leap.tokens += n;
+  ++leap.steps;
+  ++leap.rounds;
+}
+
+// Up to `steps` such rounds in which nothing but decodes lands; returns how many. Only the batch in
+// flight changes, so it is held in variables.
+template <class Pool>
+template <class Decode>
+std::int64_t QueuedReplica<Pool>::leap_plain(const Decode& decode, Leap& leap,
+                                             std::int64_t steps) {
+  Group& group = groups_[0];
+  LazyDecodes<Pool>& lazy = group.lazy;
+  Batch& flying = queue_.front();
+  const std::int64_t n = lazy.count();
+  const Ns next_arrival = feed_.next_time();
   Terms last = flying.terms;
+  Terms landed = last;
+  Terms sum;
   Ns start = flying.start;
   Ns end = flying.end;
+  Ns before = group.end;
   Ns t = leap.t;
+  Ns landed_at = group.landed;
   auto decodes = static_cast<std::uint64_t>(flying.decodes);
-  Terms sum;
+  Int128 used_integral = 0;
   std::int64_t done = 0;
-  if (group.shortest && has_links_) use_links(n, decode(lazy.context()).total());
-  group.shortest = false;
-  do {
-    const auto need = static_cast<std::int64_t>(lazy.takers().size());
-    if (need > state_.pool.free() || (head_waits && lazy.publishes_next())) break;
-    last = decode(lazy.context());
-    if (need > 0) lazy.take_blocks();
-    if (lazy.publishes_next()) lazy.publish_blocks();
-    lazy.advance();
+  const auto round = [&](std::int64_t context, std::int64_t used) {
+    last = decode(context);
     sum += last;
     const Ns at = std::max(t, end);
-    leap.used_integral += Int128{used_blocks()} * (at - t);
-    leap.gaps.add(at - group.landed, decodes);
-    group.landed = at;
-    group.end = end;
+    used_integral += Int128{used} * (at - t);
+    leap.gaps.add(at - landed_at, decodes);
+    landed_at = at;
+    before = end;
     decodes = static_cast<std::uint64_t>(n);
-    t = at;
-    start = at;
+    t = start = at;
     end = at + last.total();
     ++done;
-  } while (done < steps && t < next_arrival);
+  };
+  if constexpr (Pool::has_ids) {
+    const bool head_waits = !state_.waiting.empty();
+    do {
+      const auto need = static_cast<std::int64_t>(lazy.takers().size());
+      if (need > state_.pool.free() || (head_waits && lazy.publishes_next())) break;
+      if (need > 0) lazy.take_blocks();
+      if (lazy.publishes_next()) lazy.publish_blocks();
+      round(lazy.context(), used_blocks());
+      lazy.advance();
+    } while (done < steps && t < next_arrival);
+  } else {
+    const std::vector<OrderedId>* takers = lazy.takers_by_step();
+    const std::int64_t usable = state_.pool.usable();
+    std::int64_t free = state_.pool.free();
+    std::int64_t context = lazy.context();
+    std::int64_t bucket = lazy.next_taker();
+    do {
+      const auto need = static_cast<std::int64_t>(takers[bucket].size());
+      if (need > free) break;
+      free -= need;
+      round(context, usable - free);
+      context += n;
+      if (++bucket == state_.cfg.block_size) bucket = 0;
+    } while (done < steps && t < next_arrival);
+    lazy.advance(done);
+    state_.pool.take(state_.pool.free() - free);
+  }
+  if (done == 0) return 0;
   flush_ = false;
-  landed += sum;
-  landed = landed - last;
+  landed += sum - last;
   group.sums += landed;
-  group.bubble += group.end - booked - landed.total();
+  group.bubble += before - group.end - landed.total();
+  group.end = before;
+  group.landed = landed_at;
   flying.terms = last;
   flying.start = start;
   flying.end = stage_free_[0] = end;
@@ -354,9 +433,10 @@ void QueuedReplica<Pool>::leap_alone(const Decode& decode, Leap& leap, Ns next_a
   leap.steps += done;
   leap.rounds += done;
   leap.most_used = std::max(leap.most_used, used_blocks());
+  leap.used_integral += used_integral;
   leap.running_integral += Int128{state_.num_running} * (t - leap.t);
   leap.t = t;
-  if (done == steps) collect_leaving(flying, group);
+  return done;
 }
 
 template <class Pool>

@@ -37,7 +37,8 @@ class QueuedReplica {
         queue_(config.batch_queue()),
         stage_free_(static_cast<std::size_t>(config.stages)),
         leap_(mode == Mode::leap && config.prefill_interval == 1 && table.stop_after.empty()),
-        has_links_(bisection_ns(model, 1) > 0) {
+        has_links_(bisection_ns(model, 1) > 0),
+        alone_(config.stages == 1 && !recorder_.steps_on()) {
     state_.ledger = &ledger_;
     if (leap_) make_groups(longest_output(config, table));
   }
@@ -333,8 +334,12 @@ class QueuedReplica {
   void look_ahead(Group& group, const Model& model);
   template <class Model>
   bool leap_round(const Model& model, Leap& leap);
+  [[nodiscard]] bool may_leap(const LazyDecodes<Pool>& lazy) const;
+  template <class Model>
+  bool leap_alone(const Model& model, Leap& leap);
+  void replace_flying(const Terms& terms, Leap& leap);
   template <class Decode>
-  void leap_alone(const Decode& decode, Leap& leap, Ns next_arrival);
+  std::int64_t leap_plain(const Decode& decode, Leap& leap, std::int64_t steps);
   void pass(Leap& leap, Ns until);
   void book(const Leap& leap);
   template <class Decode>
@@ -368,6 +373,7 @@ class QueuedReplica {
 
   bool leap_;
   bool has_links_;  // the step-time model knows how much of them a step uses
+  bool alone_;      // one stage, no records of steps: leap_alone() runs its rounds
   bool lazy_now_ = false;
   bool blocked_ = false;       // the head of the queue cannot be admitted for now
   bool lacks_budget_ = false;  // and that for want of budget, which comes back with a last launch

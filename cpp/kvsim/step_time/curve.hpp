@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
 #include <vector>
 
 namespace kvsim {
@@ -37,11 +40,18 @@ class WorkCurve {
           (1 / (knots_[i + 1] - knots_[i])) * (pieces_[i + 1].at + (-1.0) * pieces_[i].at);
     }
     if (pieces_.size() > 1) pieces_.back().slope = pieces_[pieces_.size() - 2].slope;
+    knots_.push_back(std::numeric_limits<double>::infinity());
+    index(fine_, 1, fine_up_to);
+    index(coarse_, coarse_step, 256);
   }
 
+  // m >= 0.
   [[nodiscard]] Work operator()(double m) const {
-    const auto above = std::upper_bound(knots_.begin() + 1, knots_.end(), m);
-    const Piece& p = pieces_[static_cast<std::size_t>(above - knots_.begin()) - 1];
+    const auto whole = static_cast<std::size_t>(m);
+    std::size_t i = whole < fine_.size() ? fine_[whole]
+                                         : coarse_[std::min(whole / coarse_step, coarse_.size() - 1)];
+    while (knots_[i + 1] <= m) ++i;
+    const Piece& p = pieces_[i];
     return p.at + (m - p.m) * p.slope;
   }
 
@@ -51,8 +61,22 @@ class WorkCurve {
     Work at;
     Work slope;
   };
-  std::vector<double> knots_;
+  // The piece of 0, step, 2 step..., at most `most` of them. A search's branches cannot be
+  // predicted; from here it is none or few knots on.
+  static constexpr std::size_t fine_up_to = 513;
+  static constexpr std::size_t coarse_step = 64;
+  void index(std::vector<std::uint32_t>& out, std::size_t step, std::size_t most) {
+    std::uint32_t i = 0;
+    for (std::size_t k = 0; k < most; ++k) {
+      while (knots_[i + 1] <= static_cast<double>(k * step)) ++i;
+      out.push_back(i);
+    }
+  }
+
+  std::vector<double> knots_;  // and infinity
   std::vector<Piece> pieces_;
+  std::vector<std::uint32_t> fine_;
+  std::vector<std::uint32_t> coarse_;
 };
 
 // Values over growing positions, linear between them; constant below the first, in proportion to

@@ -201,7 +201,7 @@ void KernelTime::warn_of_ranges(const StepTimeContext& c) {
 // vLLM captures graphs of 1, 2, 4, then by 8 to 256, then by 16 tokens.
 double KernelTime::padded(std::int64_t tokens) const {
   const std::int64_t by = tokens <= 2 ? 1 : tokens <= 4 ? 4 : tokens <= 256 ? 8 : 16;
-  const std::int64_t graph = (tokens + by - 1) / by * by;
+  const std::int64_t graph = (tokens + by - 1) & -by;
   return static_cast<double>(graph <= graph_tokens_ ? graph : tokens);
 }
 
