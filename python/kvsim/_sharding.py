@@ -243,6 +243,15 @@ def sharding(
     ['TP 8 x PP 1', 'TP 4 x PP 2', 'TP 2 x PP 4', 'TP 1 x PP 8']
     >>> found.best.name, found.best.meets
     ('TP 8 x PP 1', True)
+
+    Two nodes of eight GPUs. What crosses the slower link between them is every all-reduce of
+    TP 16, but one hand-over between two stages of TP 8:
+
+    >>> nodes = {"kind": "kernels", "node_link_gb_per_s": 400}
+    >>> found = kvsim.sharding("llama-3-70b", gpus=16, step_time=nodes, weight_dtype="fp8",
+    ...                        concurrencies=[4])
+    >>> [(split.name, round(split.ttft_parts.parts_ms["comm"], 1)) for split in found.splits[:2]]
+    [('TP 16 x PP 1', 20.0), ('TP 8 x PP 2', 14.8)]
     """
     _check_number("gpus", gpus, whole=True)
     _check_number("target_ttft_ms", target_ttft_ms)

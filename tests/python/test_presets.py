@@ -87,7 +87,11 @@ def test_speculation_with_batches_in_flight_is_refused(engine: object) -> None:
     stages = 2 if isinstance(engine, dict) else 1
     drafts = {"spec_method": "ngram", "num_spec_tokens": 3}
     given = {"preset": engine, **drafts} if isinstance(engine, str) else {**engine, **drafts}
-    with pytest.raises(kvsim.ConfigError, match="speculative decoding with batches in flight"):
+    refusal = (
+        r"engine\.spec_method: got speculative decoding with batches in flight; "
+        r"allowed: null with engine\.async_scheduling or pipeline_parallel_size > 1"
+    )
+    with pytest.raises(kvsim.ConfigError, match=refusal):
         kvsim.simulate(
             {"model": "llama-3-8b", "gpu": "h100-sxm", "engine": given,
              "pipeline_parallel_size": stages, "workload": {"num_requests": 2}}

@@ -240,11 +240,21 @@ bool QueuedReplica<Pool>::leap_with(const Model& model) {
   state_.plan.clear();
   state_.preempted.clear();
   Leap leap(now(), ledger_.itl);
+  // Of one stage's batches the group gets every one when it lands.
+  const auto launched = [this] {
+    Terms sums = groups_.front().sums;
+    return sums += queue_.front().terms;
+  };
+  if (alone_) leap.terms = Terms{} - launched();
   while (leap.t < feed_.next_time() && state_.num_running > 0 && leap.rounds < most &&
          (state_.waiting.empty() || blocked_)) {
     if (!(alone_ ? leap_alone(model, leap) : leap_round(model, leap))) break;
   }
   if (leap.rounds == 0) return false;
+  if (alone_) {
+    leap.terms += launched();
+    leap.busy_ns = leap.terms.total();
+  }
   book(leap);
   return true;
 }
@@ -309,134 +319,116 @@ bool QueuedReplica<Pool>::leap_alone(const Model& model, Leap& leap) {
   if (!may_leap(lazy)) return false;
   const auto decode = model.decode(lazy.count());
   group.last_token_at = lazy.next_finish();
-  std::int64_t steps = group.last_token_at - lazy.step();
+  const std::int64_t steps = group.last_token_at - lazy.step();
   // Of these steps the first has the least context and is the shortest.
   if (has_links_) use_links(lazy.count(), decode(lazy.context()).total());
   flush_ = false;
-  bool goes_on = true;
-  if (!flying.plain()) {
-    replace_flying(decode(lazy.context()), leap);
-    --steps;
-    goes_on = steps > 0 && leap.t < feed_.next_time() && (state_.waiting.empty() || blocked_);
-  }
-  if (goes_on) steps -= leap_plain(decode, leap, steps);
-  if (steps == 0) collect_leaving(flying, group);
+  if (leap_rounds(decode, leap, steps) == steps) collect_leaving(flying, group);
   return true;
 }
 
-// One of these rounds, in which a batch lands that is more than decodes.
-template <class Pool>
-void QueuedReplica<Pool>::replace_flying(const Terms& terms, Leap& leap) {
-  Group& group = groups_[0];
-  LazyDecodes<Pool>& lazy = group.lazy;
-  Batch& flying = queue_.front();
-  const std::int64_t n = lazy.count();
-  if (!lazy.takers().empty()) lazy.take_blocks();
-  if (lazy.publishes_next()) lazy.publish_blocks();
-  lazy.advance();
-  pass(leap, std::max(leap.t, flying.end));
-  land_decodes(flying, leap.t, leap.gaps);
-  ledger_.set_clock(leap.t);
-  land_others(flying);
-  const Ns duration = terms.total();
-  flying.terms = terms;
-  flying.start = leap.t;
-  flying.end = stage_free_[0] = leap.t + duration;
-  flying.stage_ns = duration;
-  flying.decodes = n;
-  flying.samples = true;
-  leap.terms += terms;
-  leap.busy_ns += duration;
-  leap.tokens += n;
-  ++leap.steps;
-  ++leap.rounds;
-}
-
-// Up to `steps` such rounds in which nothing but decodes lands; returns how many. Only the batch in
-// flight changes, so it is held in variables.
+// Up to `steps` of these rounds, of which the first may be launched; returns how many. Each batch
+// starts when the one before it lands. Only the batch in flight changes, so it is held in
+// variables.
 template <class Pool>
 template <class Decode>
-std::int64_t QueuedReplica<Pool>::leap_plain(const Decode& decode, Leap& leap,
-                                             std::int64_t steps) {
-  Group& group = groups_[0];
+std::int64_t QueuedReplica<Pool>::leap_rounds(const Decode& decode, Leap& leap,
+                                              std::int64_t steps) {
+  Group& group = groups_.front();
   LazyDecodes<Pool>& lazy = group.lazy;
   Batch& flying = queue_.front();
   const std::int64_t n = lazy.count();
-  const Ns next_arrival = feed_.next_time();
-  Terms last = flying.terms;
-  Terms landed = last;
-  Terms sum;
-  Ns start = flying.start;
-  Ns end = flying.end;
-  Ns before = group.end;
-  Ns t = leap.t;
-  Ns landed_at = group.landed;
+  const bool head_waits = !state_.waiting.empty();
+  const std::vector<OrderedId>* takers = lazy.takers_by_step();
+  const std::int64_t block_size = state_.cfg.block_size;
+  const std::int64_t usable = state_.pool.usable();
+  std::int64_t context = lazy.context();
+  std::int64_t bucket = lazy.next_taker();
+  std::int64_t free = state_.pool.free();
+  Ns next_arrival = feed_.next_time();
+  bool plain = flying.plain();
   auto decodes = static_cast<std::uint64_t>(flying.decodes);
+  Ns since = group.landed;                // when the batch landed that was the last to
+  Ns end = std::max(leap.t, flying.end);  // when the one in flight does
   Int128 used_integral = 0;
+  if (leap.t != since) {  // after a pause, which is counted already
+    const auto need = static_cast<std::int64_t>(takers[bucket].size());
+    used_integral -= Int128{usable - free + need} * (leap.t - since);
+  }
+  Terms last;
+  Terms sum;
   std::int64_t done = 0;
-  const auto round = [&](std::int64_t context, std::int64_t used) {
+  do {
+    const auto need = static_cast<std::int64_t>(takers[bucket].size());
+    if (need > free || (head_waits && lazy.publishes_next())) break;
     last = decode(context);
     sum += last;
-    const Ns at = std::max(t, end);
-    used_integral += Int128{used} * (at - t);
-    leap.gaps.add(at - landed_at, decodes);
-    landed_at = at;
-    before = end;
-    decodes = static_cast<std::uint64_t>(n);
-    t = start = at;
-    end = at + last.total();
-    ++done;
-  };
-  if constexpr (Pool::has_ids) {
-    const bool head_waits = !state_.waiting.empty();
-    do {
-      const auto need = static_cast<std::int64_t>(lazy.takers().size());
-      if (need > state_.pool.free() || (head_waits && lazy.publishes_next())) break;
+    context += n;
+    if (++bucket == block_size) bucket = 0;
+    if constexpr (Pool::has_ids) {
       if (need > 0) lazy.take_blocks();
       if (lazy.publishes_next()) lazy.publish_blocks();
-      round(lazy.context(), used_blocks());
       lazy.advance();
-    } while (done < steps && t < next_arrival);
-  } else {
-    const std::vector<OrderedId>* takers = lazy.takers_by_step();
-    const std::int64_t usable = state_.pool.usable();
-    std::int64_t free = state_.pool.free();
-    std::int64_t context = lazy.context();
-    std::int64_t bucket = lazy.next_taker();
-    do {
-      const auto need = static_cast<std::int64_t>(takers[bucket].size());
-      if (need > free) break;
-      free -= need;
-      round(context, usable - free);
-      context += n;
-      if (++bucket == state_.cfg.block_size) bucket = 0;
-    } while (done < steps && t < next_arrival);
-    lazy.advance(done);
-    state_.pool.take(state_.pool.free() - free);
-  }
+    }
+    free -= need;
+    used_integral += Int128{usable - free} * (end - since);
+    leap.gaps.add(end - since, decodes);
+    since = end;
+    end += last.total();
+    ++done;
+    if (!plain) [[unlikely]] {
+      if constexpr (!Pool::has_ids) state_.pool.take(state_.pool.free() - free);
+      land_first(leap, since);
+      plain = true;
+      free = state_.pool.free();
+      next_arrival = feed_.next_time();
+      if (!state_.waiting.empty() && !blocked_) break;
+    }
+    decodes = static_cast<std::uint64_t>(n);
+  } while (done < steps && since < next_arrival);
   if (done == 0) return 0;
-  flush_ = false;
-  landed += sum - last;
+  if constexpr (!Pool::has_ids) {
+    state_.pool.take(state_.pool.free() - free);
+    lazy.advance(done);
+  }
+  if (done > 1) flush_ = false;
+  const Ns landed_end = done > 1 ? since : flying.end;
+  sum += flying.terms;
+  const Terms landed = sum - last;
   group.sums += landed;
-  group.bubble += before - group.end - landed.total();
-  group.end = before;
-  group.landed = landed_at;
+  group.bubble += landed_end - group.end - landed.total();
+  group.end = landed_end;
+  group.landed = since;
   flying.terms = last;
-  flying.start = start;
+  flying.start = since;
   flying.end = stage_free_[0] = end;
-  flying.stage_ns = last.total();
   flying.decodes = n;
   flying.samples = true;
-  leap.terms += sum;
-  leap.busy_ns += sum.total();
   leap.tokens += n * done;
   leap.steps += done;
   leap.rounds += done;
   leap.most_used = std::max(leap.most_used, used_blocks());
   leap.used_integral += used_integral;
+  leap.running_integral += Int128{state_.num_running} * (since - leap.t);
+  leap.t = since;
+  return done;
+}
+
+// What was in flight before them and is more than decodes lands at t, which leap.t comes to.
+template <class Pool>
+void QueuedReplica<Pool>::land_first(Leap& leap, Ns t) {
+  Group& group = groups_.front();
+  Batch& flying = queue_.front();
+  leap.most_used = std::max(leap.most_used, used_blocks());
   leap.running_integral += Int128{state_.num_running} * (t - leap.t);
   leap.t = t;
-  return done;
+  group.sums += flying.terms;
+  group.bubble += flying.end - group.end - flying.terms.total();
+  group.end = flying.end;
+  group.landed = t;
+  ledger_.set_clock(t);
+  land_others(flying);
+  flying.terms = Terms{};  // the group has them
 }
 
 template <class Pool>

@@ -337,9 +337,9 @@ class QueuedReplica {
   [[nodiscard]] bool may_leap(const LazyDecodes<Pool>& lazy) const;
   template <class Model>
   bool leap_alone(const Model& model, Leap& leap);
-  void replace_flying(const Terms& terms, Leap& leap);
   template <class Decode>
-  std::int64_t leap_plain(const Decode& decode, Leap& leap, std::int64_t steps);
+  std::int64_t leap_rounds(const Decode& decode, Leap& leap, std::int64_t steps);
+  void land_first(Leap& leap, Ns t);
   void pass(Leap& leap, Ns until);
   void book(const Leap& leap);
   template <class Decode>

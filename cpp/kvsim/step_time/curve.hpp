@@ -48,8 +48,9 @@ class WorkCurve {
   // m >= 0.
   [[nodiscard]] Work operator()(double m) const {
     const auto whole = static_cast<std::size_t>(m);
-    std::size_t i = whole < fine_.size() ? fine_[whole]
-                                         : coarse_[std::min(whole / coarse_step, coarse_.size() - 1)];
+    std::size_t i = whole < fine_.size()
+                        ? fine_[whole]
+                        : coarse_[std::min(whole / coarse_step, coarse_.size() - 1)];
     while (knots_[i + 1] <= m) ++i;
     const Piece& p = pieces_[i];
     return p.at + (m - p.m) * p.slope;
