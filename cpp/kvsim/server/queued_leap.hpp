@@ -171,7 +171,7 @@ void QueuedReplica<Pool>::land() {
   Batch& batch = queue_.front();
   advance_to(batch.end);
   if (batch.decodes > 0) livelock_.progress();
-  land_decodes(batch, now(), ledger_.itl);
+  land_decodes(batch, now(), ledger_.itl());
   if (!batch.plain()) land_others(batch);
   if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
   queue_.pop();
@@ -239,7 +239,7 @@ bool QueuedReplica<Pool>::leap_with(const Model& model) {
   constexpr std::int64_t most = 1 << 16;  // between two polls
   state_.plan.clear();
   state_.preempted.clear();
-  Leap leap(now(), ledger_.itl);
+  Leap leap(now(), ledger_.itl());
   while (leap.t < feed_.next_time() && state_.num_running > 0 && leap.rounds < most &&
          (state_.waiting.empty() || blocked_)) {
     if (!leap_round(model, leap)) break;
