@@ -103,21 +103,6 @@ class BlockPool {
   [[nodiscard]] Block find(std::uint32_t key) const { return first_[key].first; }
   [[nodiscard]] bool in_use(Block block) const { return states_[block].refs != 0; }
 
-  // The same for n blocks.
-  void share(const Block* blocks, std::size_t n) {
-    if (policy_ != nullptr) {
-      for (std::size_t j = 0; j < n; ++j) share(blocks[j]);
-      return;
-    }
-    std::uint32_t* const refs = refs_.data();
-    std::int64_t revived = 0;
-    for (std::size_t j = 0; j < n; ++j) {
-      if (refs[blocks[j]]++ != 0) continue;
-      lru_.revive(blocks[j]);
-      ++revived;
-    }
-    keyed_free_ -= revived;
-  }
   // Takes a reference on a block that a lookup hit.
   void share(Block block) {
     if (states_[block].refs++ == 0) {
@@ -125,6 +110,21 @@ class BlockPool {
     } else if (policy_ != nullptr) {
       policy_->hit(block, false);
     }
+  }
+  // The same for n blocks.
+  void share(const Block* blocks, std::size_t n) {
+    if (policy_ != nullptr) {
+      for (std::size_t j = 0; j < n; ++j) share(blocks[j]);
+      return;
+    }
+    BlockState* const states = states_.data();
+    std::int64_t revived = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      if (states[blocks[j]].refs++ != 0) continue;
+      lru_.revive(blocks[j]);
+      ++revived;
+    }
+    keyed_free_ -= revived;
   }
 
   // Private keys of a preempted request: blocks [from, to) of its table become findable.
