@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
           {"azure_kernels_async", [] { return azure("azure_kernels", Mode::leap, true); }},
           {"azure_pipeline", [] { return azure("azure_pipeline", Mode::leap); }},
           {"azure_trace", [] { return azure("azure_trace_polynomial", Mode::leap); }},
+          {"fleet_azure", [] { return azure("fleet_azure", Mode::leap); }},
           {"decode_heavy", [] { return simulate(std::make_shared<Run>("decode_heavy")); }},
           {"mooncake_2000", mooncake},
       });

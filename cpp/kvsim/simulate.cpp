@@ -301,7 +301,7 @@ void run_replica(const Scenario& s, const Inputs& in, const Setup& setup,
   if (s.record != Record::summary) replica.ledger().keep_first_tokens();
   replica.run();
   result.totals = replica.ledger().totals;
-  result.itl = std::move(replica.ledger().itl);
+  result.itl = std::move(replica.ledger().itl());
   result.requests = std::move(replica.ledger().columns);
   result.steps = std::move(replica.recorder().steps);
   result.entries = std::move(replica.recorder().entries);

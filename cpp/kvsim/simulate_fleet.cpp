@@ -181,12 +181,12 @@ void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests
                     !std::holds_alternative<NoHedge>(f.hedge) || f.downlink;
   TokenServers servers(kind_of.size(), requests, [&](std::size_t i) {
     auto server = make_server(kinds[kind_of[i]], requests, longest_output, stop, in.control);
-    server->count_gaps_from(gaps_from);
+    server->count_gaps_from(gaps_from, result.itl);
     return server;
   });
   Fleet<TokenServers> fleet(s, requests, servers, in.control);
   fleet.run();
-  servers.finish(totals, fleet.totals, result.itl);
+  servers.finish(totals, fleet.totals);
   take(fleet, fleet.totals, result);
   result.fleet_events = std::move(fleet.events);
   result.kv_budget = kinds.front().setup.budget;

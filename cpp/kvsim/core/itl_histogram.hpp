@@ -5,7 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kvsim/core/int128.hpp"
@@ -30,17 +33,15 @@ class ItlHistogram {
 
   // Counts `value_ns` (0 or more) `count` times. On the hot path: an append, now and then a sort.
   void add(Ns value_ns, std::uint64_t count = 1) {
-    const auto value = static_cast<std::uint64_t>(value_ns);
-    if (((value >> value_bits) | (count >> count_bits)) != 0) [[unlikely]] {
+    if (!fits(value_ns, count)) [[unlikely]] {
       add_large(value_ns, count);
       return;
     }
     if (buffer_.size() == buffer_.capacity()) [[unlikely]] {
       make_room();
     }
-    buffer_.push_back(value << count_bits | count);
+    buffer_.push_back(packed(value_ns, count));
   }
-
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] bool exact() const;
   // Collects gaps on the stack and appends them in one go.
@@ -52,12 +53,11 @@ class ItlHistogram {
     Run& operator=(const Run&) = delete;
 
     void add(Ns value_ns, std::uint64_t count) {
-      const auto value = static_cast<std::uint64_t>(value_ns);
-      if (((value >> value_bits) | (count >> count_bits)) != 0) [[unlikely]] {
+      if (!fits(value_ns, count)) [[unlikely]] {
         all_.add(value_ns, count);
         return;
       }
-      words_[size_++] = value << count_bits | count;
+      words_[size_++] = packed(value_ns, count);
       if (size_ == words_.size()) flush();
     }
 
@@ -69,6 +69,36 @@ class ItlHistogram {
     ItlHistogram& all_;
     std::size_t size_ = 0;
     std::array<std::uint64_t, 128> words_;
+  };
+
+  // Writes gaps in place that all have one count. Nothing else is added meanwhile.
+  class Gaps {
+   public:
+    Gaps(ItlHistogram& all, std::uint64_t count)
+        : all_(all), count_(count), limit_(fits(0, count) ? std::uint64_t{1} << value_bits : 0) {
+      open();
+    }
+    ~Gaps() { close(); }
+    Gaps(const Gaps&) = delete;
+    Gaps& operator=(const Gaps&) = delete;
+
+    void add(Ns value_ns) {
+      if (static_cast<std::uint64_t>(value_ns) >= limit_ || at_ == end_) [[unlikely]] {
+        return add_apart(value_ns);
+      }
+      *at_++ = packed(value_ns, count_);
+    }
+
+   private:
+    void open();
+    void close() { all_.buffer_.resize(static_cast<std::size_t>(at_ - all_.buffer_.data())); }
+    void add_apart(Ns value_ns);
+
+    ItlHistogram& all_;
+    std::uint64_t count_;
+    std::uint64_t limit_;  // of values that fit into a word
+    std::uint64_t* at_ = nullptr;
+    std::uint64_t* end_ = nullptr;
   };
 
   // NaN if nothing was added.
@@ -90,13 +120,47 @@ class ItlHistogram {
   [[nodiscard]] std::vector<Entry> distinct() const;
 
  private:
-  // Of an entry in the buffer, which is one word, value above count: half the memory to touch.
+  // An entry in the buffer is one word, value above count - 1: half the memory to touch.
   static constexpr int count_bits = 20;
   static constexpr int value_bits = 44;  // 4.9 hours
+  static constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
+  static constexpr bool fits(Ns value_ns, std::uint64_t count) {
+    const auto value = static_cast<std::uint64_t>(value_ns);
+    return ((value >> value_bits) | ((count - 1) >> count_bits)) == 0;
+  }
+  static constexpr std::uint64_t packed(Ns value_ns, std::uint64_t count) {
+    return static_cast<std::uint64_t>(value_ns) << count_bits | (count - 1);
+  }
+  // Leaves new elements as they are.
+  struct Untouched : std::allocator<std::uint64_t> {
+    template <class>
+    struct rebind {
+      using other = Untouched;
+    };
+    void construct(std::uint64_t*) noexcept {}
+    void construct(std::uint64_t* at, std::uint64_t word) noexcept { *at = word; }
+  };
+  // What is selected from for a quantile; see core/radix_select.hpp.
+  struct Word {
+    std::uint64_t bits;
+    [[nodiscard]] std::uint64_t key() const { return bits >> count_bits; }
+    [[nodiscard]] std::uint64_t weight() const { return (bits & count_mask) + 1; }
+    // Weights above a number of items, both of a whole buffer at most.
+    struct Bucket {
+      std::uint64_t bits = 0;
+      static constexpr int item_bits = 21;
+      void add(Word word) { bits += word.weight() << item_bits | 1; }
+      [[nodiscard]] std::uint64_t weight() const { return bits >> item_bits; }
+      [[nodiscard]] std::size_t items() const {
+        return bits & ((std::uint64_t{1} << item_bits) - 1);
+      }
+    };
+  };
 
   void make_room();
+  [[nodiscard]] bool thin_out();
   void add_large(Ns value_ns, std::uint64_t count);
-  void append_packed(std::span<const std::uint64_t> words);  // as add() packs them
+  void append_packed(std::span<const std::uint64_t> words);
   // Empties the buffers into the sorted list or the bins. Const, as it changes nothing that shows.
   void compact() const;
   // Before anything is read: compacts if there may be too many distinct values, which must not wait
@@ -104,14 +168,19 @@ class ItlHistogram {
   void settle() const;
   void count_in_bin(const Entry& entry) const;
   [[nodiscard]] detail::IntegerTotals totals() const;
-  [[nodiscard]] std::vector<Ns> quantiles_of(std::uint64_t n, std::span<const double> qs) const;
+  [[nodiscard]] std::vector<Ns> quantiles_of(const detail::IntegerTotals& all,
+                                             std::span<const double> qs) const;
 
+  template <class F>
+  void visit_words(const F& f) const;
   template <class F>
   void visit_buffers(const F& f) const;
   template <class F>
+  void visit_others(const F& f) const;
+  template <class F>
   void visit(const F& f) const;
 
-  mutable std::vector<std::uint64_t> buffer_;
+  mutable std::vector<std::uint64_t, Untouched> buffer_;
   mutable std::vector<Entry> large_;         // what does not fit into a word of the buffer
   mutable std::vector<Entry> sorted_;        // distinct values, while exact
   mutable std::vector<std::uint64_t> bins_;  // counts by bin; empty while exact

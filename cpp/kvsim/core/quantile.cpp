@@ -15,10 +15,12 @@ constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 template <class Value, class FromKey>
 std::vector<Value> column_quantiles(std::span<const Value> values, std::span<const double> qs,
                                     FromKey from_key) {
+  detail::KeyRange range;
+  for (const Value value : values) range.add(detail::ordered_key(value));
   const auto visit = [values](const auto& f) {
-    for (const Value value : values) f(detail::ordered_key(value), std::uint64_t{1});
+    for (const Value value : values) f(detail::Key{detail::ordered_key(value)});
   };
-  return detail::quantiles_by_key<Value>(visit, values.size(), qs, from_key);
+  return detail::quantiles_by_key<Value, detail::Key>(visit, range, values.size(), qs, from_key);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "kvsim/core/int128.hpp"
 #include "kvsim/core/radix_select.hpp"
 #include "kvsim/core/sort.hpp"
+#include "kvsim/core/wide.hpp"
 
 namespace kvsim {
 
@@ -43,10 +44,10 @@ namespace kvsim {
 
 namespace detail {
 
-// The quantiles, in the order of qs, of n values; visit as select_ranks has it.
-template <class Value, class Visit, class FromKey>
-std::vector<Value> quantiles_by_key(const Visit& visit, std::uint64_t n, std::span<const double> qs,
-                                    FromKey from_key) {
+// The quantiles, in the order of qs, of n values; visit and range as select_ranks has them.
+template <class Value, class Item, class Visit, class FromKey>
+std::vector<Value> quantiles_by_key(const Visit& visit, const KeyRange& range, std::uint64_t n,
+                                    std::span<const double> qs, FromKey from_key) {
   std::vector<std::size_t> order(qs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::vector<std::uint64_t> ranks(qs.size());
@@ -54,13 +55,13 @@ std::vector<Value> quantiles_by_key(const Visit& visit, std::uint64_t n, std::sp
   sort_rows(order, [&](std::size_t i) { return ranks[i]; });
   std::vector<std::uint64_t> ascending, keys(qs.size());
   for (const std::size_t i : order) ascending.push_back(ranks[i]);
-  select_ranks(visit, std::span<const std::uint64_t>(ascending), keys.data());
+  select_ranks<Item>(visit, range, std::span<const std::uint64_t>(ascending), keys.data());
   std::vector<Value> result(qs.size());
   for (std::size_t i = 0; i < qs.size(); ++i) result[order[i]] = from_key(keys[i]);
   return result;
 }
 
-// What one pass over weighted integers gives.
+// What one pass over integers with weights above 0 gives.
 struct IntegerTotals {
   std::uint64_t count = 0;
   Int128 sum = 0;
@@ -68,7 +69,6 @@ struct IntegerTotals {
   std::int64_t most = std::numeric_limits<std::int64_t>::min();
 
   void add(std::int64_t value, std::uint64_t weight) {
-    if (weight == 0) return;
     count += weight;
     sum += static_cast<Int128>(value) * static_cast<Int128>(weight);
     least = std::min(least, value);
@@ -96,12 +96,11 @@ double integer_standard_deviation(const Visit& visit, const IntegerTotals& total
   const int scale = bits <= 126 ? 0 : (bits - 126 + 1) / 2;
   Int128 squares = 0;
   if (std::bit_width(widest) <= 31) {
-    // A square fits into 62 bits: one wide product an item. Unsigned, as items of weight 0 may be
-    // farther away.
+    // A square fits into 62 bits: one wide product an item.
     visit([&](std::int64_t value, std::uint64_t weight) {
-      const std::uint64_t d =
-          static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(reference);
-      squares += static_cast<Int128>(d * d) * static_cast<Int128>(weight);
+      const std::int64_t d = value - reference;
+      const Wide product = multiply_wide(static_cast<std::uint64_t>(d * d), weight);
+      squares += static_cast<Int128>(product.high) << 64 | static_cast<Int128>(product.low);
     });
   } else {
     visit([&](std::int64_t value, std::uint64_t weight) {

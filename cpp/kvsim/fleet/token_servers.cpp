@@ -4,7 +4,7 @@
 
 namespace kvsim {
 
-void TokenServers::finish(RunTotals& totals, FleetTotals& fleet, ItlHistogram& itl) {
+void TokenServers::finish(RunTotals& totals, FleetTotals& fleet) {
   for (std::uint32_t i = 0; i < lives_.size(); ++i) {
     TokenServer& server = *lives_[i].server;
     const bool alive = std::find(alive_.begin(), alive_.end(), i) != alive_.end();
@@ -30,9 +30,6 @@ void TokenServers::finish(RunTotals& totals, FleetTotals& fleet, ItlHistogram& i
     totals.waiting_integral += t.waiting_integral;
     totals.running_integral += t.running_integral;
     totals.used_block_integral += t.used_block_integral;
-    if (!server.counts_gaps()) continue;  // it made no call after the warm-up
-    for (const ItlHistogram::Entry& e : server.ledger().itl.distinct())
-      itl.add(e.value_ns, e.count);
   }
   fleet.batches = totals.steps;
   fleet.served = totals.scheduled_tokens;

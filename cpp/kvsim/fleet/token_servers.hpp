@@ -98,7 +98,7 @@ class TokenServers {
   }
 
   // Sums over the run; checks Little's law at every replica that did not fail.
-  void finish(RunTotals& totals, FleetTotals& fleet, ItlHistogram& itl);
+  void finish(RunTotals& totals, FleetTotals& fleet);
 
  private:
   struct Life {

@@ -11,6 +11,7 @@
 // and leave it when the request has finished.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
@@ -81,11 +82,10 @@ class BlockPool {
     std::int64_t j = published - 1;
     if (kept) {
       for (; j >= shared; --j) push_keyed(table[j]);
-    } else {
-      for (; j >= shared; --j) {
-        lru_.push_lost(table[j]);
-        ++keyed_free_;
-      }
+    } else if (j >= shared) {
+      lru_.push_lost(table + shared, static_cast<std::size_t>(published - shared));
+      keyed_free_ += published - shared;
+      j = shared - 1;
     }
     for (; j >= 0; --j) {
       if (--states_[table[j]].refs == 0) push_keyed(table[j]);
@@ -110,6 +110,21 @@ class BlockPool {
     } else if (policy_ != nullptr) {
       policy_->hit(block, false);
     }
+  }
+  // The same for n blocks.
+  void share(const Block* blocks, std::size_t n) {
+    if (policy_ != nullptr) {
+      for (std::size_t j = 0; j < n; ++j) share(blocks[j]);
+      return;
+    }
+    BlockState* const states = states_.data();
+    std::int64_t revived = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      if (states[blocks[j]].refs++ != 0) continue;
+      lru_.revive(blocks[j]);
+      ++revived;
+    }
+    keyed_free_ -= revived;
   }
 
   // Private keys of a preempted request: blocks [from, to) of its table become findable.

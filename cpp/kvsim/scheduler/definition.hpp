@@ -102,14 +102,14 @@ class Definition {
       const std::int32_t known = q.known;
       on_entry(e, sample(e, q));
       // Accepted drafts appear together with the step's first token.
-      if (q.known > known + 1) ledger.itl.add(0, static_cast<std::uint64_t>(q.known - known - 1));
+      if (q.known > known + 1) ledger.itl().add(0, static_cast<std::uint64_t>(q.known - known - 1));
       if (q.known >= q.limit) {
         s_.finish(e.id);
         on_finish(e.id);
         finished = true;
       }
     }
-    if (regular > 0) ledger.itl.add(dur, regular);
+    if (regular > 0) ledger.itl().add(dur, regular);
     if (finished) {
       std::erase_if(s_.running, [this](RequestId r) { return !s_.seqs[r].live; });
     }

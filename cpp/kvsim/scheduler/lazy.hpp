@@ -44,6 +44,7 @@ class LazyDecodes {
         block_size_(state.cfg.block_size),
         wheel_(longest_output),
         takers_(static_cast<std::size_t>(block_size_)),
+        needs_(static_cast<std::size_t>(block_size_)),
         publishers_(Pool::has_cache ? static_cast<std::size_t>(block_size_) : 0) {}
 
   [[nodiscard]] std::int64_t count() const { return count_; }
@@ -69,7 +70,11 @@ class LazyDecodes {
     Seq& q = s_.seqs[r];
     const std::int64_t c = q.computed;
     wheel_.insert(s_.seqs, r, step_, step_ + (q.limit - 1 - c));
-    if (!q.reserved) insert_ordered(takers_[bucket(-c)], ordered(q, r));
+    if (!q.reserved) {
+      const std::size_t when = bucket(-c);
+      insert_ordered(takers_[when], ordered(q, r));
+      ++needs_[when];
+    }
     if constexpr (Pool::has_cache) {
       if (q.shared > ceil_div(keyed(c), block_size_) - 1) {
         insert_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
@@ -85,7 +90,11 @@ class LazyDecodes {
   void leave(RequestId r) {
     Seq& q = s_.seqs[r];
     const std::int64_t c = computed(q);
-    if (!q.reserved) erase_ordered(takers_[bucket(-c)], ordered(q, r));
+    if (!q.reserved) {
+      const std::size_t when = bucket(-c);
+      erase_ordered(takers_[when], ordered(q, r));
+      --needs_[when];
+    }
     if constexpr (Pool::has_cache) {
       if (q.shared > 0) erase_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
     }
@@ -124,10 +133,10 @@ class LazyDecodes {
     step_ += steps;
     step_mod_ = (step_mod_ + steps) % block_size_;
   }
-  // How many takers each of the next steps has, by the step modulo block size; next_taker() is
+  // How many blocks each of the next steps needs, by the step modulo block size; step_mod() is
   // where the next one stands.
-  [[nodiscard]] const std::vector<OrderedId>* takers_by_step() const { return takers_.data(); }
-  [[nodiscard]] std::int64_t next_taker() const { return step_mod_; }
+  [[nodiscard]] const std::int32_t* needs() const { return needs_.data(); }
+  [[nodiscard]] std::int64_t step_mod() const { return step_mod_; }
 
   // Blocks for takers(): the pool has enough.
   void take_blocks() {
@@ -226,7 +235,8 @@ class LazyDecodes {
   std::int64_t step_mod_ = 0;  // step_ modulo block size
   FinishWheel wheel_;
   std::vector<std::vector<OrderedId>> takers_;      // by the step modulo block size that needs
-  std::vector<std::vector<OrderedId>> publishers_;  // a block, fills a shared block
+  std::vector<std::int32_t> needs_;                 // a block; how many do
+  std::vector<std::vector<OrderedId>> publishers_;  // by the step that fills a shared block
 };
 
 }  // namespace kvsim

@@ -2,6 +2,8 @@
 // (definition.hpp) and the lazy path (lazy.hpp) are made of: SCHEDULER.md sections 2, 4, 5, 6.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -136,8 +138,9 @@ struct SchedulerState {
   // This call of schedule().
   std::vector<Entry> plan;
   std::vector<Preempted> preempted;
-  std::vector<RequestId> rejected;  // by a preemption budget
-  std::vector<BlockPool::Block> hits;
+  std::vector<RequestId> rejected;     // by a preemption budget
+  std::vector<BlockPool::Block> hits;  // the first num_hits; there is room for more
+  std::size_t num_hits = 0;
   std::int64_t threshold = 0;
   bool carried = false;
   bool admitted_prefill = false;
@@ -264,27 +267,32 @@ struct SchedulerState {
   // Longest cached prefix of a waiting request: hit blocks in `hits`; returns how many of them are
   // free (they would leave the free queue).
   std::int64_t lookup(RequestId r, const Seq& s) {
-    hits.clear();
+    num_hits = 0;
     std::int64_t evictable = 0;
     if constexpr (Pool::has_cache) {
       if (!cfg.prefix_caching) return 0;
       const std::int64_t most = (s.known - 1) / cfg.block_size;
       const std::int64_t end = std::min<std::int64_t>(most, s.shared);
+      if (static_cast<std::int64_t>(hits.size()) < most)
+        hits.resize(static_cast<std::size_t>(most));
       const std::uint32_t* keys = requests.keys.of(r);
+      BlockPool::Block* const found = hits.data();
       std::int64_t j = 0;
       for (; j < end; ++j) {
         const auto block = pool.find(keys[j]);
-        if (block == 0) return evictable;
-        if (!pool.in_use(block)) ++evictable;
-        hits.push_back(block);
+        if (block == 0) break;
+        evictable += pool.in_use(block) ? 0 : 1;
+        found[j] = block;
       }
-      if (s.preemptions == 0) return evictable;
-      for (; j < most; ++j) {
-        const auto block = pool.find_private(r, j);
-        if (block == 0) return evictable;
-        ++evictable;
-        hits.push_back(block);
+      if (j == end && s.preemptions > 0) {
+        for (; j < most; ++j) {
+          const auto block = pool.find_private(r, j);
+          if (block == 0) break;
+          ++evictable;
+          found[j] = block;
+        }
       }
+      num_hits = static_cast<std::size_t>(j);
     }
     return evictable;
   }
@@ -293,9 +301,8 @@ struct SchedulerState {
   // not keep: the last block that was found is computed anew. Returns 1 if it is a free one.
   std::int64_t drop_last_hit() {
     if constexpr (Pool::has_cache) {
-      if (hits.empty()) return 0;
-      const BlockPool::Block last = hits.back();
-      hits.pop_back();
+      if (num_hits == 0) return 0;
+      const BlockPool::Block last = hits[--num_hits];
       return pool.in_use(last) ? 0 : 1;
     }
     return 0;
@@ -303,19 +310,14 @@ struct SchedulerState {
 
   void take_hits([[maybe_unused]] RequestId r, Seq& s) {
     if constexpr (Pool::has_cache) {
-      BlockPool::Block* t = table(s);
-      for (std::size_t j = 0; j < hits.size(); ++j) {
-        t[j] = hits[j];
-        if (static_cast<std::int32_t>(j) < s.shared) {
-          pool.share(hits[j]);
-        } else {
-          pool.revive(hits[j]);
-        }
-      }
+      std::copy_n(hits.begin(), num_hits, table(s));
+      const std::size_t shared = std::min(num_hits, static_cast<std::size_t>(s.shared));
+      pool.share(hits.data(), shared);
+      for (std::size_t j = shared; j < num_hits; ++j) pool.revive(hits[j]);
       pool.admitted(r);
     }
-    s.blocks = s.published = static_cast<std::int32_t>(hits.size());
-    s.kept = static_cast<std::uint32_t>(hits.size());
+    s.blocks = s.published = static_cast<std::int32_t>(num_hits);
+    s.kept = static_cast<std::uint32_t>(num_hits);
     if (metered) meter_blocks(s, s.blocks);
     if (Pool::has_cache && metered) show_blocks(s, 0, s.blocks);
   }
@@ -531,7 +533,7 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     }
     std::int64_t evictable = lookup(r, s);
     if (cfg.drop_last_hit) evictable -= drop_last_hit();
-    const auto have = static_cast<std::int64_t>(hits.size());
+    const auto have = static_cast<std::int64_t>(num_hits);
     std::int64_t h = have * cfg.block_size;
     const bool restores = !swapped.empty() && swapped[r] > 0;
     if (restores) h = std::max<std::int64_t>(h, swapped[r]);

@@ -15,6 +15,8 @@ namespace kvsim {
 class Ledger {
  public:
   Ledger(const RequestTable& table, bool waterfall, bool queued = false, Control control = {});
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
 
   // Splits TTFT too, where the waterfall is kept; no figure of a summary needs it.
   void keep_first_tokens();
@@ -34,10 +36,12 @@ class Ledger {
 
   void arrived(std::uint32_t r, Ns arrival) {
     columns.arrival_ns[r] = arrival;
-    if (num_arrived_++ == gaps_from_) itl = ItlHistogram{};
+    if (num_arrived_++ == gaps_from_) *itl_ = ItlHistogram{};
   }
   // Counts gaps from the step on that sees this arrival (a number, by order) first.
   void count_gaps_from(std::int64_t arrival) { gaps_from_ = arrival; }
+  // Counts gaps there from now on.
+  void count_gaps_in(ItlHistogram& all) { itl_ = &all; }
 
   void admitted(std::uint32_t r, std::int64_t hit_tokens, std::int64_t known, bool resumed) {
     if (!resumed) {
@@ -66,7 +70,7 @@ class Ledger {
       columns.first_token_ns[r] = now_;
       if (first_tokens_) split_first_token(r, open);
     } else {
-      itl.add(now_ - last_token_ns_[r], 1);
+      itl_->add(now_ - last_token_ns_[r], 1);
     }
     last_token_ns_[r] = now_;
   }
@@ -150,9 +154,10 @@ class Ledger {
   // by step, is the sum of their sojourn times.
   void check_little() const;
 
+  [[nodiscard]] ItlHistogram& itl() { return *itl_; }
+
   RequestColumns columns;
   RunTotals totals;
-  ItlHistogram itl;
 
  private:
   // Time of the last change of phase. A request that has not finished uses its finish cell for it.
@@ -174,6 +179,8 @@ class Ledger {
   std::int64_t num_arrived_ = 0;
   std::int64_t gaps_from_ = -1;
   Int128 sojourn_ = 0;
+  ItlHistogram own_itl_;
+  ItlHistogram* itl_ = &own_itl_;
   std::vector<Ns> last_token_ns_;
   std::vector<std::uint8_t> redoing_;
 };

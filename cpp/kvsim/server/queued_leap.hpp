@@ -171,7 +171,7 @@ void QueuedReplica<Pool>::land() {
   Batch& batch = queue_.front();
   advance_to(batch.end);
   if (batch.decodes > 0) livelock_.progress();
-  land_decodes(batch, now(), ledger_.itl);
+  land_decodes(batch, now(), ledger_.itl());
   if (!batch.plain()) land_others(batch);
   if (recorder_.steps_on()) recorder_.processed(batch.row, now(), state_.pool.free());
   queue_.pop();
@@ -239,7 +239,7 @@ bool QueuedReplica<Pool>::leap_with(const Model& model) {
   constexpr std::int64_t most = 1 << 16;  // between two polls
   state_.plan.clear();
   state_.preempted.clear();
-  Leap leap(now(), ledger_.itl);
+  Leap leap(now(), ledger_.itl());
   // Of one stage's batches the group gets every one when it lands.
   const auto launched = [this] {
     Terms sums = groups_.front().sums;
@@ -339,11 +339,11 @@ std::int64_t QueuedReplica<Pool>::leap_rounds(const Decode& decode, Leap& leap,
   Batch& flying = queue_.front();
   const std::int64_t n = lazy.count();
   const bool head_waits = !state_.waiting.empty();
-  const std::vector<OrderedId>* takers = lazy.takers_by_step();
+  const std::int32_t* const needs = lazy.needs();
   const std::int64_t block_size = state_.cfg.block_size;
   const std::int64_t usable = state_.pool.usable();
   std::int64_t context = lazy.context();
-  std::int64_t bucket = lazy.next_taker();
+  std::int64_t bucket = lazy.step_mod();
   std::int64_t free = state_.pool.free();
   Ns next_arrival = feed_.next_time();
   bool plain = flying.plain();
@@ -352,14 +352,14 @@ std::int64_t QueuedReplica<Pool>::leap_rounds(const Decode& decode, Leap& leap,
   Ns end = std::max(leap.t, flying.end);  // when the one in flight does
   Int128 used_integral = 0;
   if (leap.t != since) {  // after a pause, which is counted already
-    const auto need = static_cast<std::int64_t>(takers[bucket].size());
+    const std::int64_t need = needs[bucket];
     used_integral -= Int128{usable - free + need} * (leap.t - since);
   }
   Terms last;
   Terms sum;
   std::int64_t done = 0;
   do {
-    const auto need = static_cast<std::int64_t>(takers[bucket].size());
+    const std::int64_t need = needs[bucket];
     if (need > free || (head_waits && lazy.publishes_next())) break;
     last = decode(context);
     sum += last;

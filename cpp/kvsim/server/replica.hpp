@@ -91,8 +91,18 @@ class Replica {
   void leap();         // steps of lazy decodes only
   template <class Model>
   void leap_with(const Model& model);
+  struct Leap {
+    Ns now;
+    std::int64_t steps = 0;
+    Terms terms = {};
+    Int128 used_integral = 0;
+  };
   template <class Decode>
   bool leap_steps(const Decode& decode, std::int64_t steps);
+  template <class Decode>
+  void leap_blocks(const Decode& decode, std::int64_t steps, Leap& leap);
+  template <class Decode>
+  void leap_recorded(const Decode& decode, std::int64_t steps, Leap& leap);
 
   bool go_lazy();  // true: every running request is lazy or stands in chunkers_
   void go_explicit();

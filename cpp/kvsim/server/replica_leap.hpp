@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kvsim/server/replica.hpp"
+#include "kvsim/step_time/decode_block.hpp"
 
 namespace kvsim {
 
@@ -71,89 +72,126 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
   RunTotals& totals = ledger_.totals;
   const std::int64_t n = lazy_.count();
   const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
-  const bool record = recorder_.steps_on();
-  const bool head_waits = waiting > 0;
-  const Ns next_arrival = feed_.next_time();
   const std::int64_t first_context = lazy_.context();
   const Ns began = ledger_.now();
-  Ns now = began;
-  Terms sum;
-  std::int64_t done = 0;
-  bool stopped = false;
-  Int128 used_integral = 0;
   state_.plan.clear();
   state_.preempted.clear();
-  const bool metered = meter_.on();
-  if (!Pool::has_ids && !record && !metered) {
-    // The same loop on copies: nothing is written but the latencies.
-    const std::vector<OrderedId>* takers = lazy_.takers_by_step();
-    const std::int64_t usable = state_.pool.usable();
-    std::int64_t free = state_.pool.free();
-    std::int64_t context = lazy_.context();
-    std::int64_t at = lazy_.next_taker();
-    ItlHistogram::Run gaps(ledger_.itl);
-    while (done < steps && !stopped) {
-      const auto need = static_cast<std::int64_t>(takers[at].size());
-      if (need > free) break;
-      free -= need;
-      const Terms terms = decode(context);
-      const Ns dur = terms.total();
-      used_integral += Int128{usable - free} * dur;
-      sum += terms;
+  Leap leap{began};
+  if (recorder_.steps_on() || meter_.on()) {
+    leap_recorded(decode, steps, leap);
+  } else {
+    leap_blocks(decode, steps, leap);
+  }
+  if (leap.steps == 0) return false;
+  // Of equal steps the one with the least context is the shortest.
+  if (has_links_) use_links(n, decode(first_context).total());
+  ledger_.end_step(leap.terms);
+  livelock_.progress();
+  totals.steps += leap.steps;
+  totals.lazy_steps += leap.steps;
+  totals.busy_ns += leap.now - began;
+  totals.scheduled_tokens += n * leap.steps;
+  totals.entries += n * leap.steps;
+  totals.max_running = std::max(totals.max_running, state_.num_running);
+  totals.max_waiting = std::max(totals.max_waiting, waiting);
+  totals.max_used_blocks = std::max(totals.max_used_blocks, used_blocks());
+  totals.waiting_integral += Int128{waiting} * (leap.now - began);
+  totals.running_integral += Int128{state_.num_running} * (leap.now - began);
+  totals.used_block_integral += leap.used_integral;
+  if (state_.cfg.prefill_interval > 1) {
+    state_.executed += leap.steps;
+    state_.bound = false;
+  }
+  return leap.steps == steps;
+}
+
+// Nothing is written but blocks and latencies.
+template <class Pool>
+template <class Decode>
+void Replica<Pool>::leap_blocks(const Decode& decode, std::int64_t steps, Leap& leap) {
+  const std::int64_t n = lazy_.count();
+  const bool head_waits = !state_.waiting.empty();
+  const Ns next_arrival = feed_.next_time();
+  const std::int64_t block_size = state_.cfg.block_size;
+  const std::int32_t* const needs = lazy_.needs();
+  const std::int64_t usable = state_.pool.usable();
+  std::int64_t used = used_blocks();
+  std::int64_t context = lazy_.context();
+  std::int64_t at = lazy_.step_mod();
+  Ns now = leap.now;
+  Ns hbm = 0;
+  Int128 used_integral = 0;
+  std::int64_t done = 0;
+  bool stopped = false;
+  DecodeBlock<Decode> block(decode, n);
+  ItlHistogram::Gaps gaps(ledger_.itl(), static_cast<std::uint64_t>(n));
+  while (done < steps && !stopped) {
+    const auto known = static_cast<std::int64_t>(block.fill(context));
+    const std::int64_t most = std::min(known, steps - done);
+    std::int64_t i = 0;
+    while (i < most && !stopped) {
+      const std::int64_t need = needs[at];
+      if (used + need > usable || (head_waits && lazy_.publishes_next())) break;
+      if constexpr (Pool::has_ids) {
+        if (need > 0) lazy_.take_blocks();
+        if (lazy_.publishes_next()) lazy_.publish_blocks();
+        lazy_.advance();
+      }
+      used += need;
+      const Ns dur = block.durations()[i];
+      used_integral += Int128{used} * dur;
       now += dur;
-      gaps.add(dur, static_cast<std::uint64_t>(n));
-      context += n;
-      if (++at == state_.cfg.block_size) at = 0;
-      ++done;
+      hbm += block.hbm()[i];
+      gaps.add(dur);
+      if (++at == block_size) at = 0;
+      ++i;
       stopped = now >= next_arrival;
     }
-    lazy_.advance(done);
-    if constexpr (!Pool::has_ids) state_.pool.take(state_.pool.free() - free);
+    context += n * i;
+    done += i;
+    if (i < most) break;
   }
-  while ((Pool::has_ids || record || metered) && done < steps && !stopped) {
+  if constexpr (!Pool::has_ids) {
+    lazy_.advance(done);
+    state_.pool.take(used - used_blocks());
+  }
+  leap.steps = done;
+  leap.terms = block.sum(done, now - leap.now, hbm);
+  leap.now = now;
+  leap.used_integral = used_integral;
+}
+
+// The same step by step, for what is recorded or metered.
+template <class Pool>
+template <class Decode>
+void Replica<Pool>::leap_recorded(const Decode& decode, std::int64_t steps, Leap& leap) {
+  const std::int64_t n = lazy_.count();
+  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
+  const Ns next_arrival = feed_.next_time();
+  bool stopped = false;
+  while (leap.steps < steps && !stopped) {
     const auto need = static_cast<std::int64_t>(lazy_.takers().size());
-    if (need > state_.pool.free() || (head_waits && lazy_.publishes_next())) break;
+    if (need > state_.pool.free() || (waiting > 0 && lazy_.publishes_next())) break;
     const Terms terms = decode(lazy_.context());
     if (need > 0) lazy_.take_blocks();
     if (lazy_.publishes_next()) lazy_.publish_blocks();
     const Ns dur = terms.total();
-    if (metered) meter(now, dur, lazy_.context());
-    if (record) {
+    if (meter_.on()) meter(leap.now, dur, lazy_.context());
+    if (recorder_.steps_on()) {
       if (recorder_.entries_on()) record_lazy_entries();
       recorder_.step(
-          {now, terms, n, n, lazy_.context(), state_.num_running, waiting, state_.pool.free()},
+          {leap.now, terms, n, n, lazy_.context(), state_.num_running, waiting, state_.pool.free()},
           state_.preempted);
       recorder_.end_step(state_.pool.free());
     }
-    used_integral += Int128{used_blocks()} * dur;
-    sum += terms;
-    now += dur;
-    ledger_.itl.add(dur, static_cast<std::uint64_t>(n));
+    leap.used_integral += Int128{used_blocks()} * dur;
+    leap.terms += terms;
+    leap.now += dur;
+    ledger_.itl().add(dur, static_cast<std::uint64_t>(n));
     lazy_.advance();
-    ++done;
-    stopped = now >= next_arrival;
+    ++leap.steps;
+    stopped = leap.now >= next_arrival;
   }
-  if (done == 0) return false;
-  // Of equal steps the one with the least context is the shortest.
-  if (has_links_) use_links(n, decode(first_context).total());
-  ledger_.end_step(sum);
-  livelock_.progress();
-  totals.steps += done;
-  totals.lazy_steps += done;
-  totals.busy_ns += now - began;
-  totals.scheduled_tokens += n * done;
-  totals.entries += n * done;
-  totals.max_running = std::max(totals.max_running, state_.num_running);
-  totals.max_waiting = std::max(totals.max_waiting, waiting);
-  totals.max_used_blocks = std::max(totals.max_used_blocks, used_blocks());
-  totals.waiting_integral += Int128{waiting} * (now - began);
-  totals.running_integral += Int128{state_.num_running} * (now - began);
-  totals.used_block_integral += used_integral;
-  if (state_.cfg.prefill_interval > 1) {
-    state_.executed += done;
-    state_.bound = false;
-  }
-  return done == steps;
 }
 
 // Entries of a step whose plan holds what is not lazy, in running order.
@@ -328,7 +366,7 @@ void Replica<Pool>::process_sparse() {
   record_step(shape, terms);
   count_step(shape, terms.total());
   if (lazy_.count() > 0) {
-    ledger_.itl.add(terms.total(), static_cast<std::uint64_t>(lazy_.count()));
+    ledger_.itl().add(terms.total(), static_cast<std::uint64_t>(lazy_.count()));
     livelock_.progress();
   }
   ledger_.end_step(terms);

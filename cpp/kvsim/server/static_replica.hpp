@@ -232,7 +232,7 @@ class StaticReplica {
   void answer() {
     for (const Member& m : batch_) {
       ledger_.sampled_alone(m.id, true);
-      if (m.outputs > 1) ledger_.itl.add(0, static_cast<std::uint64_t>(m.outputs - 1));
+      if (m.outputs > 1) ledger_.itl().add(0, static_cast<std::uint64_t>(m.outputs - 1));
       ledger_.finished(m.id, m.outputs);
       feed_.finished(m.id, ledger_.now());
       if constexpr (Pool::has_regions) {

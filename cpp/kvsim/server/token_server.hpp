@@ -41,14 +41,16 @@ class TokenServer {
   void run_to(Ns horizon) {
     if (horizon > gaps_from_) {
       advance(gaps_from_);
-      ledger().itl = ItlHistogram{};
-      gaps_from_ = kNever;
+      count_gaps();
     }
     advance(horizon);
   }
-  // Counts inter-token gaps of calls from t on only.
-  void count_gaps_from(Ns t) { gaps_from_ = t; }
-  [[nodiscard]] bool counts_gaps() const { return gaps_from_ == kNever; }
+  // Counts the inter-token gaps of calls from t on in `all`; never: of all calls.
+  void count_gaps_from(Ns t, ItlHistogram& all) {
+    gaps_from_ = t;
+    gaps_ = &all;
+    if (t == kNever) count_gaps();
+  }
   // Takes a request out; false if its last step has begun.
   bool cancel(std::uint32_t r) {
     for (std::size_t i = taken_; i < finished_.size(); ++i) {
@@ -77,7 +79,12 @@ class TokenServer {
   FrontEnd front_end_;
 
  private:
+  void count_gaps() {
+    ledger().count_gaps_in(*gaps_);
+    gaps_from_ = kNever;
+  }
   Ns gaps_from_ = kNever;
+  ItlHistogram* gaps_ = nullptr;
 };
 
 inline std::uint32_t TokenServer::submit(Ns t, const RequestTable& from, std::uint32_t r) {

@@ -41,8 +41,10 @@ class AffineTime {
     Ns host_ns;
     Ns compute_ns;
     double c;
+    [[nodiscard]] Terms fixed() const { return {host_ns, compute_ns, 0, 0}; }
+    [[nodiscard]] DecodeParts parts(double context) const { return {0, c * context}; }
     Terms operator()(std::int64_t context) const {
-      return {host_ns, compute_ns, term_ns(c * static_cast<double>(context)), 0};
+      return decode_terms(fixed(), parts(static_cast<double>(context)));
     }
   };
   [[nodiscard]] Decode decode(std::int64_t seqs) const {

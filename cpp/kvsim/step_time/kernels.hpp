@@ -127,10 +127,13 @@ class KernelTime {
     double fixed_hbm_ns;
     double rest_ns_per_token;  // of context
     double hbm_ns_per_token;
+    [[nodiscard]] Terms fixed() const { return {host_ns, 0, 0, comm_ns}; }
+    [[nodiscard]] DecodeParts parts(double context) const {
+      return {fixed_rest_ns + rest_ns_per_token * context,
+              fixed_hbm_ns + hbm_ns_per_token * context};
+    }
     Terms operator()(std::int64_t context) const {
-      const auto s = static_cast<double>(context);
-      return {host_ns, term_ns(fixed_rest_ns + rest_ns_per_token * s),
-              term_ns(fixed_hbm_ns + hbm_ns_per_token * s), comm_ns};
+      return decode_terms(fixed(), parts(static_cast<double>(context)));
     }
   };
   [[nodiscard]] Decode decode(std::int64_t seqs) const {

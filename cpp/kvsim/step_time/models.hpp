@@ -1,6 +1,7 @@
 // The list of step-time models. A new one is a file with its parameters and its class, and a line
 // in each of the two lists here. A model has step(shape) and decode(seqs), a functor from the sum
-// of contexts to the terms of a step of `seqs` plain decodes, equal to step() of that shape.
+// of contexts to the terms of a step of `seqs` plain decodes, equal to step() of that shape. It
+// tells them in two pieces too (decode_block.hpp): fixed() and what depends on contexts, parts().
 #pragma once
 
 #include <string>

@@ -64,10 +64,14 @@ class PolynomialTime {
   struct Decode {
     double d0, d1, d2, least;
     double capacity_tokens;
+    [[nodiscard]] Terms fixed() const { return {}; }
+    [[nodiscard]] DecodeParts parts(double context) const {
+      const double p = std::min(capacity_tokens, context) / capacity_tokens;
+      return {0, std::max(least, d2 * p * p + d1 * p + d0) * 1e6};
+    }
     Terms operator()(std::int64_t context) const {
       if (context == 0) return {};
-      const double p = std::min(1.0, static_cast<double>(context) / capacity_tokens);
-      return {0, 0, term_ns(std::max(least, d2 * p * p + d1 * p + d0) * 1e6), 0};
+      return decode_terms({}, parts(static_cast<double>(context)));
     }
   };
   [[nodiscard]] Decode decode(std::int64_t /*seqs*/) const { return decode_; }

@@ -145,7 +145,7 @@ Terms RooflineTime::step(const StepShape& s) const {
                                             : static_cast<double>(s.decode_tokens) /
                                                   static_cast<double>(s.decode_seqs);
   Decode decodes = affine(s.tokens(), s.decode_seqs + s.chunks, queries, s.sampled);
-  if (s.chunks > 0) decodes.fixed += chunks(s);
+  if (s.chunks > 0) decodes.work += chunks(s);
   return decodes(s.decode_context);
 }
 

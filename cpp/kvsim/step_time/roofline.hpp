@@ -105,14 +105,16 @@ class RooflineTime {
   struct Decode {
     Ns host_ns;
     Ns comm_ns;
-    Work fixed;
+    Work work;       // without context
     Work per_token;  // of context
-    Terms operator()(std::int64_t context) const {
-      const auto s = static_cast<double>(context);
-      const double hbm = fixed.hbm_ns + per_token.hbm_ns * s;
+    [[nodiscard]] Terms fixed() const { return {host_ns, 0, 0, comm_ns}; }
+    [[nodiscard]] DecodeParts parts(double context) const {
       const double rest =
-          (fixed.kernel_ns - fixed.hbm_ns) + (per_token.kernel_ns - per_token.hbm_ns) * s;
-      return {host_ns, term_ns(rest), term_ns(hbm), comm_ns};
+          (work.kernel_ns - work.hbm_ns) + (per_token.kernel_ns - per_token.hbm_ns) * context;
+      return {rest, work.hbm_ns + per_token.hbm_ns * context};
+    }
+    Terms operator()(std::int64_t context) const {
+      return decode_terms(fixed(), parts(static_cast<double>(context)));
     }
   };
   [[nodiscard]] Decode decode(std::int64_t seqs) const { return affine(seqs, seqs, 1.0, seqs); }

@@ -43,6 +43,19 @@ struct Terms {
   friend bool operator==(const Terms&, const Terms&) = default;
 };
 
+// What of a step of decodes depends on their contexts, in ns before it is rounded.
+struct DecodeParts {
+  double compute_ns;
+  double hbm_ns;
+};
+
+// `fixed` and what depends on contexts, rounded.
+inline Terms decode_terms(Terms fixed, const DecodeParts& parts) {
+  fixed.compute_ns += term_ns(parts.compute_ns);
+  fixed.hbm_ns += term_ns(parts.hbm_ns);
+  return fixed;
+}
+
 // An entry is a decode if exactly one known token is still to be computed (T - C = 1 before the
 // step; its drafts come on top), else a chunk. q = new tokens of a chunk, c = tokens already there.
 struct StepShape {

@@ -219,3 +219,37 @@ TEST(itl_histogram, runs_are_single_gaps) {
   CHECK_EQ(single.mean_ns(), runs.mean_ns());
   CHECK(single.distinct() == runs.distinct());
 }
+
+TEST(itl_histogram, gaps_written_in_place_are_single_gaps) {
+  ItlHistogram single;
+  ItlHistogram in_place;
+  std::uint64_t word = 1;
+  for (std::uint64_t k = 0; k < 4000; ++k) {
+    const std::uint64_t count = k % 1000 == 1 ? std::uint64_t{3} << 20 : k % 7 + 1;
+    ItlHistogram::Gaps gaps(in_place, count);
+    for (std::uint64_t i = 0; i < k % 600; ++i) {
+      word = word * 6364136223846793005U + 1442695040888963407U;
+      const Ns gap = static_cast<Ns>(word >> 44) + (i % 500 == 3 ? Ns{1} << 50 : 0);
+      single.add(gap, count);
+      gaps.add(gap);
+    }
+  }
+  CHECK_EQ(single.count(), in_place.count());
+  CHECK_EQ(single.mean_ns(), in_place.mean_ns());
+  CHECK_EQ(single.quantiles_ns(qs), in_place.quantiles_ns(qs));
+  CHECK(single.distinct() == in_place.distinct());
+}
+
+TEST(itl_histogram, merged_counts_that_outgrow_a_word_are_kept) {
+  ItlHistogram itl;
+  const std::uint64_t n = 3 * ItlHistogram::exact_limit / 2;
+  for (std::uint64_t i = 0; i < n; ++i) itl.add(static_cast<Ns>(i % 5), 600'000);
+  CHECK(itl.exact());
+  CHECK_EQ(itl.count(), 600'000 * n);
+  const std::vector<Entry> entries = itl.distinct();
+  REQUIRE(entries.size() == 5);
+  for (const Entry& entry : entries) {
+    CHECK_EQ(entry.count % 600'000, 0);
+    CHECK(entry.count / 600'000 == n / 5 || entry.count / 600'000 == n / 5 + 1);
+  }
+}

@@ -36,7 +36,7 @@ Outcome run(const ReplicaCase& c, const kvsim::SchedulerConfig& config, Mode mod
   out.steps = replica->recorder().steps;
   out.entries = replica->recorder().entries;
   if constexpr (requires { replica->heatmap(); }) out.heatmap = replica->heatmap();
-  out.itl = replica->ledger().itl.distinct();
+  out.itl = replica->ledger().itl().distinct();
   return out;
 }
 

@@ -23,7 +23,11 @@ class Lru {
   explicit Lru(std::size_t num_blocks)
       : ring_(std::bit_ceil(2 * num_blocks)), mask_(ring_.size() - 1), place_(num_blocks) {}
 
-  void push_lost(BlockId block) { push_entry(block | lost_bit); }
+  // Pushes n lost blocks, the last one first.
+  void push_lost(const BlockId* blocks, std::size_t n) {
+    if (tail_ - head_ + n > ring_.size()) compact();
+    for (std::size_t j = n; j > 0; --j) ring_[tail_++ & mask_] = blocks[j - 1] | lost_bit;
+  }
   void push(BlockId block) {
     push_entry(block);
     place_[block] = static_cast<std::uint32_t>(tail_ - 1);
