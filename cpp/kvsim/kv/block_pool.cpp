@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kvsim/core/error.hpp"
+#include "kvsim/core/prefetch.hpp"
 
 namespace kvsim {
 
@@ -16,19 +17,27 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   owner_.resize(n);
 }
 
+// No branch goes by what is in a block, here and in pop_by_policy(): the states of many blocks are
+// on their way from memory at once.
 void BlockPool::release(const Block* table, std::int64_t published, std::int64_t shared,
                         bool kept) {
   if (published == 0) return;
   released_.resize(static_cast<std::size_t>(published));
   EvictionPolicy::ReleasedBlock* out = released_.data();
-  const auto add = [&](std::int64_t j, std::uint64_t content) {
-    with_policy_[table[j]] = true;
-    *out++ = {table[j], {content, static_cast<std::uint32_t>(j), kept}};
+  const auto describe = [&](std::int64_t j, std::uint64_t content) {
+    *out = {table[j], {content, static_cast<std::uint32_t>(j), kept}};
   };
   std::int64_t j = published - 1;
-  for (; j >= shared; --j) add(j, kept ? content_of(table[j]) : Released::nothing);
+  for (; j >= shared; --j) {
+    describe(j, kept ? content_of(table[j]) : Released::nothing);
+    with_policy_[table[j]] = 1;
+    ++out;
+  }
   for (; j >= 0; --j) {
-    if (--states_[table[j]].refs == 0) add(j, content_of(table[j]));
+    const bool last = --states_[table[j]].refs == 0;
+    describe(j, content_of(table[j]));
+    with_policy_[table[j]] = last ? 1 : 0;
+    out += last ? 1 : 0;
   }
   keyed_free_ += out - released_.data();
   policy_->release_all(released_.data(), static_cast<std::size_t>(out - released_.data()));
@@ -44,15 +53,28 @@ std::uint64_t BlockPool::content_of(Block block) const {
 void BlockPool::pop_by_policy(std::int64_t n, Block* out) {
   keyed_free_ -= n;
   policy_->evict_all(static_cast<std::size_t>(n), out);
+  findable_.resize(static_cast<std::size_t>(n));
+  std::size_t findable = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const Block block = out[i];
-    if (block >= with_policy_.size() || !with_policy_[block]) {
+    if (block >= with_policy_.size() || with_policy_[block] == 0) {
       fail(ErrorKind::invariant, "the eviction policy gave up block " + std::to_string(block) +
                                      ", which it does not hold free");
     }
-    with_policy_[block] = false;
-    if (states_[block].tag != 0) evict(block);
+    with_policy_[block] = 0;
+    findable_[findable] = block;
+    findable += states_[block].tag != 0 ? 1 : 0;
   }
+  constexpr std::size_t ahead = 12;
+  for (std::size_t i = 0; i < findable; ++i) {
+    if (i + ahead < findable) fetch_chain(findable_[i + ahead]);
+    evict(findable_[i]);
+  }
+}
+
+void BlockPool::fetch_chain(Block block) const {
+  const std::uint32_t tag = states_[block].tag;
+  if ((tag & private_bit) == 0) prefetch(&first_[tag - 1]);
 }
 
 void BlockPool::evict(Block block) {

@@ -36,7 +36,7 @@ class BlockPool {
   // Evicts by another policy than LRU, from the start; null is LRU.
   void use_policy(std::unique_ptr<EvictionPolicy> policy) {
     policy_ = std::move(policy);
-    if (policy_ != nullptr) with_policy_.assign(states_.size(), false);
+    if (policy_ != nullptr) with_policy_.assign(states_.size(), 0);
   }
   void admitted(std::uint32_t request) {
     if (policy_ != nullptr) policy_->admitted(request);
@@ -57,7 +57,7 @@ class BlockPool {
   void for_each_cached(F&& f) const {
     lru_.for_each([&f](Block entry) { f(entry & ~Lru::lost_bit); });
     for (std::size_t block = 0; block < with_policy_.size(); ++block) {
-      if (with_policy_[block]) f(static_cast<Block>(block));
+      if (with_policy_[block] != 0) f(static_cast<Block>(block));
     }
   }
 
@@ -134,7 +134,7 @@ class BlockPool {
   void revive(Block block) {
     --keyed_free_;
     if (policy_ != nullptr) {
-      with_policy_[block] = false;
+      with_policy_[block] = 0;
       return policy_->hit(block, true);
     }
     lru_.revive(block);
@@ -161,6 +161,8 @@ class BlockPool {
   void release(const Block* table, std::int64_t published, std::int64_t shared, bool kept);
   [[nodiscard]] std::uint64_t content_of(Block block) const;
   void pop_by_policy(std::int64_t n, Block* out);
+  // Has what evict() will write fetched from memory.
+  void fetch_chain(Block block) const;
   void evict(Block block);
   // Blocks with one key, in order of publication; both ends, so that neither a new one nor an
   // eviction walks over the others.
@@ -186,8 +188,9 @@ class BlockPool {
   std::size_t stack_size_ = 0;
   Lru lru_;
   std::unique_ptr<EvictionPolicy> policy_;  // null: lru_
-  std::vector<bool> with_policy_;           // free blocks that it may evict
+  std::vector<std::uint8_t> with_policy_;   // by block: 1 if it is free and the policy may evict it
   std::vector<EvictionPolicy::ReleasedBlock> released_;
+  std::vector<Block> findable_;  // of those that it evicts
   std::int64_t keyed_free_ = 0;
   std::int64_t evictions_ = 0;
   struct BlockState {

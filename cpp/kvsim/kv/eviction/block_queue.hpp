@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kvsim/core/prefetch.hpp"
 #include "kvsim/kv/eviction/bit_tree.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
 
@@ -28,6 +29,7 @@ class BlockQueue {
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] std::int64_t num_free() const { return num_free_; }
 
+  void will_push(BlockId block) const { prefetch(&place_of_[block]); }
   // Appends a free block, with a note that stays at its place.
   void push(BlockId block, std::uint32_t note = 0) {
     if (end_ == places_) compact();
@@ -49,18 +51,26 @@ class BlockQueue {
         ++fresh;
         continue;
       }
-      push_all(blocks + i - fresh, fresh);
+      const EvictionPolicy::ReleasedBlock* first = blocks + i - fresh;
+      push_all(fresh, [first](std::size_t k) { return Entry{first[k].block, 0}; });
       fresh = 0;
       if (i < n) set_free(blocks[i].block);
     }
   }
-  // Appends free blocks, each with the note.
-  void push_all(const EvictionPolicy::ReleasedBlock* blocks, std::size_t n,
-                std::uint32_t note = 0) {
+  struct Entry {
+    BlockId block = none;
+    std::uint32_t note = 0;
+  };
+  // Note of a block that is free until it is taken out: nobody will ask for its place.
+  static constexpr std::uint32_t lost = 0xFFFFFFFFU;
+  // Appends n free blocks, entry(i) being the i-th.
+  template <class EntryOf>
+  void push_all(std::size_t n, EntryOf&& entry) {
     if (end_ + n > places_) compact();
     for (std::size_t i = 0; i < n; ++i) {
-      at_[end_ + i] = {blocks[i].block, note};
-      place_of_[blocks[i].block] = static_cast<std::uint32_t>(end_ + i);
+      const Entry added = entry(i);
+      at_[end_ + i] = added;
+      if (added.note != lost) place_of_[added.block] = static_cast<std::uint32_t>(end_ + i);
     }
     members_.set_range(end_, end_ + n);
     free_.set_range(end_, end_ + n);
@@ -146,11 +156,6 @@ class BlockQueue {
     end_ = out;
     first_ = 0;
   }
-
-  struct Entry {
-    BlockId block = none;
-    std::uint32_t note = 0;
-  };
 
   std::size_t places_;
   std::vector<Entry> at_;

@@ -3,12 +3,14 @@
 // from each other, so a run of them is one entry.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "kvsim/core/prefetch.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
 
 namespace kvsim {
@@ -27,6 +29,10 @@ class GhostQueue {
     if (content == Released::nothing) return nameless;
     return others_.try_emplace(content, most_shared + static_cast<Name>(others_.size()))
         .first->second;
+  }
+  // Has its number fetched from memory, if it is a content that requests share.
+  void will_look_for(std::uint64_t content) const {
+    if (content < shared_.size()) prefetch(&shared_[content]);
   }
   void enter(Name name) {
     if (name == nameless) {
@@ -59,8 +65,11 @@ class GhostQueue {
       Entry& front = at(begin_);
       if (front.name == nameless) {
         if (count_ <= size_) return;
-        --count_;
-        if (--front.count > 0) continue;
+        const auto gone =
+            static_cast<std::uint32_t>(std::min<std::int64_t>(front.count, count_ - size_));
+        count_ -= gone;
+        front.count -= gone;
+        if (front.count > 0) return;
       } else if (std::uint32_t& number = number_of(front.name); number == number_at(begin_)) {
         if (count_ <= size_) return;
         --count_;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kvsim/core/prefetch.hpp"
 #include "kvsim/kv/eviction/block_queue.hpp"
 #include "kvsim/kv/eviction/ghost_queue.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
@@ -31,18 +32,38 @@ class S3Fifo final : public EvictionPolicy {
         blocks_(static_cast<std::size_t>(setup.num_blocks)) {}
 
   void release_all(const ReleasedBlock* blocks, std::size_t n) override {
-    for (std::size_t i = 0; i < n;) {
-      const std::size_t lost = new_and_lost(blocks + i, n - i);
-      if (lost == 0) {
-        release(blocks[i].block, blocks[i].what.content);
-        ++i;
+    constexpr std::size_t ahead = 12;
+    arrivals_.resize(n);
+    std::size_t to_small = 0;
+    bool trimmed = false;
+    for (std::size_t i = 0; i < n; ++i) {
+      if (i + ahead < n) fetch(blocks[i + ahead]);
+      const BlockId block = blocks[i].block;
+      Known& known = blocks_[block];
+      if (known.where != Where::nowhere) {
+        queue_of(known).set_free(block);
         continue;
       }
-      // The same at once.
-      small_.push_all(blocks + i, lost, GhostQueue::nameless);
-      ghosts_.trim();
-      i += lost;
+      // What never comes again takes its place in the ghost queue all the same.
+      const GhostQueue::Name ghost = ghosts_.name_of(blocks[i].what.content);
+      const bool again = ghosts_.leave(ghost);
+      // Only now, so that a block that comes again is looked for before the one evicted for it
+      // pushes it out. Later ones only leave.
+      if (!trimmed) ghosts_.trim();
+      trimmed = true;
+      const bool filling =
+          !evicted_ && small_.size() + static_cast<std::int64_t>(to_small) >= small_size_;
+      if (again || filling) {
+        known.where = Where::main;
+        main_.push(block);
+      } else {
+        // The small queue's entry is all that there is of a block which nobody will ask for.
+        if (ghost != GhostQueue::nameless) known.where = Where::small;
+        arrivals_[to_small++] = {block, ghost};
+      }
     }
+    static_assert(GhostQueue::nameless == BlockQueue::lost);
+    small_.push_all(to_small, [this](std::size_t i) { return arrivals_[i]; });
   }
   void hit(BlockId block, bool was_free) override {
     Known& known = blocks_[block];
@@ -67,32 +88,12 @@ class S3Fifo final : public EvictionPolicy {
     Where where = Where::nowhere;
   };
 
-  // How many blocks come in a row that go to the small queue and that nobody will ask for.
-  std::size_t new_and_lost(const ReleasedBlock* blocks, std::size_t n) {
-    std::size_t count = 0;
-    for (; evicted_ && count < n; ++count) {
-      Known& known = blocks_[blocks[count].block];
-      if (blocks[count].what.content != Released::nothing || known.where != Where::nowhere) break;
-      known.where = Where::small;
-    }
-    return count;
-  }
-  void release(BlockId block, std::uint64_t content) {
-    Known& known = blocks_[block];
-    if (known.where != Where::nowhere) return queue_of(known).set_free(block);
-    // What never comes again takes its place in the ghost queue all the same.
-    const GhostQueue::Name ghost = ghosts_.name_of(content);
-    const bool filling = !evicted_ && small_.size() >= small_size_;
-    if (ghosts_.leave(ghost) || filling) {
-      known.where = Where::main;
-      main_.push(block);
-    } else {
-      known.where = Where::small;
-      small_.push(block, ghost);
-    }
-    // Only now, so that a block that comes again is looked for before the one evicted for it pushes
-    // it out.
-    ghosts_.trim();
+  // What release_all() will ask of a block is far apart in memory.
+  void fetch(const ReleasedBlock& later) const {
+    prefetch(&blocks_[later.block]);
+    if (later.what.content == Released::nothing) return;
+    small_.will_push(later.block);
+    ghosts_.will_look_for(later.what.content);
   }
   BlockQueue& queue_of(const Known& known) { return known.where == Where::main ? main_ : small_; }
 
@@ -102,15 +103,18 @@ class S3Fifo final : public EvictionPolicy {
     bool moved = false;  // since the last eviction
     do {
       small_.pass_word(small_.oldest(), [&](BlockId block, GhostQueue::Name content) {
-        Known& known = blocks_[block];
-        if (known.hits >= 2) {
-          known = {0, Where::main};
-          main_.push(block);
-          moved = true;
-          return BlockQueue::Pass::take;
+        if (content != GhostQueue::nameless) {
+          Known& known = blocks_[block];
+          if (known.hits >= 2) {
+            known = {0, Where::main};
+            main_.push(block);
+            moved = true;
+            return BlockQueue::Pass::take;
+          }
+          known = {};
         }
         ghosts_.enter(content);
-        forget(block, out);
+        *out++ = block;
         if (!moved && out != end) return BlockQueue::Pass::take;
         moved = false;
         return BlockQueue::Pass::take_and_stop;
@@ -122,14 +126,14 @@ class S3Fifo final : public EvictionPolicy {
       const BlockQueue::Place at = main_.oldest();
       const BlockId block = main_.block_at(at);
       main_.remove_at(at);
-      if (blocks_[block].hits == 0) return forget(block, out);
+      if (blocks_[block].hits == 0) {
+        blocks_[block] = {};
+        *out++ = block;
+        return;
+      }
       --blocks_[block].hits;
       main_.push(block);
     }
-  }
-  void forget(BlockId block, BlockId*& out) {
-    blocks_[block] = {};
-    *out++ = block;
   }
 
   BlockQueue small_;
@@ -138,6 +142,7 @@ class S3Fifo final : public EvictionPolicy {
   std::int64_t small_size_;
   std::int64_t main_size_;
   std::vector<Known> blocks_;
+  std::vector<BlockQueue::Entry> arrivals_;  // of one call, for the small queue
   bool evicted_ = false;
 };
 
