@@ -9,7 +9,8 @@
 namespace kvsim_test {
 namespace {
 
-enum class State { unknown, free, in_use };
+// A lost block is a free one that nobody will ask for.
+enum class State { unknown, free, lost, in_use };
 
 kvsim::RequestTable requests_of(Random& random, std::uint32_t contents) {
   kvsim::RequestTable table;
@@ -51,6 +52,8 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
     State& s = state[block];
     if (random.chance(25) && free > 0) {
       if (const std::string broken = evict(); !broken.empty()) return broken;
+    } else if (s == State::lost) {
+      if (random.chance(10)) policy->forget(block);
     } else if (s == State::free) {
       if (random.chance(10)) policy->forget(block);
       policy->hit(block, true);
@@ -67,7 +70,7 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
           {gone ? kvsim::Released::nothing : content,
            static_cast<std::uint32_t>(random.between(0, 5)), random.chance(10)}};
       policy->release_all(&released, 1);
-      s = State::free;
+      s = gone ? State::lost : State::free;
       ++free;
     }
     policy->admitted(static_cast<std::uint32_t>(i / 10));
