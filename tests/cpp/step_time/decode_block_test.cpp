@@ -45,6 +45,7 @@ TEST(decode_block, the_same_bits_as_step_by_step) {
   const auto context = kvsim_test::context_of(model, gpu, 8, kvsim::WeightDtype::fp8);
   same_as_single_steps(kvsim::RooflineTime(kvsim::Roofline{}, context));
   same_as_single_steps(kvsim::AffineTime({1e6, 333.3, 7.77}, context));
+  same_as_single_steps(kvsim::KernelTime(kvsim::Kernels{}, context));
   kvsim::StepTimeContext pool;
   pool.num_gpu_blocks = 10'000;
   pool.block_size = 16;

@@ -61,8 +61,6 @@ class BlockQueue {
     BlockId block = none;
     std::uint32_t note = 0;
   };
-  // Note of a block that is free until it is taken out: nobody will ask for its place.
-  static constexpr std::uint32_t lost = 0xFFFFFFFFU;
   // Appends n free blocks, entry(i) being the i-th.
   template <class EntryOf>
   void push_all(std::size_t n, EntryOf&& entry) {
@@ -70,7 +68,7 @@ class BlockQueue {
     for (std::size_t i = 0; i < n; ++i) {
       const Entry added = entry(i);
       at_[end_ + i] = added;
-      if (added.note != lost) place_of_[added.block] = static_cast<std::uint32_t>(end_ + i);
+      place_of_[added.block] = static_cast<std::uint32_t>(end_ + i);
     }
     members_.set_range(end_, end_ + n);
     free_.set_range(end_, end_ + n);

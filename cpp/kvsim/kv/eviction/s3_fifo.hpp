@@ -57,12 +57,10 @@ class S3Fifo final : public EvictionPolicy {
         known.where = Where::main;
         main_.push(block);
       } else {
-        // The small queue's entry is all that there is of a block which nobody will ask for.
-        if (ghost != GhostQueue::nameless) known.where = Where::small;
+        known.where = Where::small;
         arrivals_[to_small++] = {block, ghost};
       }
     }
-    static_assert(GhostQueue::nameless == BlockQueue::lost);
     small_.push_all(to_small, [this](std::size_t i) { return arrivals_[i]; });
   }
   void hit(BlockId block, bool was_free) override {
@@ -91,7 +89,6 @@ class S3Fifo final : public EvictionPolicy {
   // What release_all() will ask of a block is far apart in memory.
   void fetch(const ReleasedBlock& later) const {
     prefetch(&blocks_[later.block]);
-    if (later.what.content == Released::nothing) return;
     small_.will_push(later.block);
     ghosts_.will_look_for(later.what.content);
   }
@@ -103,18 +100,15 @@ class S3Fifo final : public EvictionPolicy {
     bool moved = false;  // since the last eviction
     do {
       small_.pass_word(small_.oldest(), [&](BlockId block, GhostQueue::Name content) {
-        if (content != GhostQueue::nameless) {
-          Known& known = blocks_[block];
-          if (known.hits >= 2) {
-            known = {0, Where::main};
-            main_.push(block);
-            moved = true;
-            return BlockQueue::Pass::take;
-          }
-          known = {};
+        Known& known = blocks_[block];
+        if (known.hits >= 2) {
+          known = {0, Where::main};
+          main_.push(block);
+          moved = true;
+          return BlockQueue::Pass::take;
         }
         ghosts_.enter(content);
-        *out++ = block;
+        drop(block, out);
         if (!moved && out != end) return BlockQueue::Pass::take;
         moved = false;
         return BlockQueue::Pass::take_and_stop;
@@ -126,14 +120,15 @@ class S3Fifo final : public EvictionPolicy {
       const BlockQueue::Place at = main_.oldest();
       const BlockId block = main_.block_at(at);
       main_.remove_at(at);
-      if (blocks_[block].hits == 0) {
-        blocks_[block] = {};
-        *out++ = block;
-        return;
-      }
+      if (blocks_[block].hits == 0) return drop(block, out);
       --blocks_[block].hits;
       main_.push(block);
     }
+  }
+
+  void drop(BlockId block, BlockId*& out) {
+    blocks_[block] = {};
+    *out++ = block;
   }
 
   BlockQueue small_;

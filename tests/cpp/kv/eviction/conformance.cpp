@@ -1,6 +1,8 @@
 #include "kv/eviction/conformance.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "kvsim/workload/request_table.hpp"
@@ -9,8 +11,7 @@
 namespace kvsim_test {
 namespace {
 
-// A lost block is a free one that nobody will ask for.
-enum class State { unknown, free, lost, in_use };
+enum class State { unknown, free, in_use };
 
 kvsim::RequestTable requests_of(Random& random, std::uint32_t contents) {
   kvsim::RequestTable table;
@@ -52,8 +53,6 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
     State& s = state[block];
     if (random.chance(25) && free > 0) {
       if (const std::string broken = evict(); !broken.empty()) return broken;
-    } else if (s == State::lost) {
-      if (random.chance(10)) policy->forget(block);
     } else if (s == State::free) {
       if (random.chance(10)) policy->forget(block);
       policy->hit(block, true);
@@ -70,13 +69,62 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
           {gone ? kvsim::Released::nothing : content,
            static_cast<std::uint32_t>(random.between(0, 5)), random.chance(10)}};
       policy->release_all(&released, 1);
-      s = gone ? State::lost : State::free;
+      s = State::free;
       ++free;
     }
     policy->admitted(static_cast<std::uint32_t>(i / 10));
   }
   while (free > 0) {
     if (const std::string broken = evict(); !broken.empty()) return broken;
+  }
+  return "";
+}
+
+std::string batch_difference(const MakePolicy& make, std::uint64_t seed) {
+  Random random(seed);
+  const std::int64_t blocks = random.between(2, 200);
+  const auto contents = static_cast<std::uint32_t>(random.between(1, 300));
+  const kvsim::RequestTable requests = requests_of(random, contents);
+  const kvsim::EvictionSetup setup = {blocks, 1, seed, 0.5, &requests};
+  const auto at_once = make(setup);
+  const auto single = make(setup);
+  std::vector<State> state(static_cast<std::size_t>(blocks), State::unknown);
+  std::int64_t free = 0;
+
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const std::int64_t most = random.between(1, 40);
+    if (random.chance(30) && free > 0) {
+      const auto n = static_cast<std::size_t>(std::min(most, free));
+      std::vector<std::uint32_t> batch(n), one_by_one(n);
+      at_once->evict_all(n, batch.data());
+      for (std::uint32_t& block : one_by_one) single->evict_all(1, &block);
+      if (batch != one_by_one) return "evicts others in call " + std::to_string(i);
+      for (const std::uint32_t block : batch) state[block] = State::unknown;
+      free -= static_cast<std::int64_t>(n);
+    } else if (random.chance(40)) {
+      const auto block = static_cast<std::uint32_t>(random.between(1, blocks - 1));
+      const bool was_free = state[block] == State::free;
+      at_once->hit(block, was_free);
+      single->hit(block, was_free);
+      if (was_free) --free;
+      state[block] = State::in_use;
+    } else {
+      // A request's blocks, from the tail to the head.
+      std::vector<kvsim::EvictionPolicy::ReleasedBlock> released;
+      for (auto position = static_cast<std::uint32_t>(most); position > 0; --position) {
+        const auto block = static_cast<std::uint32_t>(random.between(1, blocks - 1));
+        if (state[block] == State::free) continue;
+        state[block] = State::free;
+        ++free;
+        const auto content = static_cast<std::uint64_t>(random.between(0, contents - 1));
+        released.push_back(
+            {block, {random.chance(30) ? kvsim::Released::nothing : content, position - 1, false}});
+      }
+      at_once->release_all(released.data(), released.size());
+      for (const auto& one : released) single->release_all(&one, 1);
+    }
+    at_once->admitted(i / 10);
+    single->admitted(i / 10);
   }
   return "";
 }

@@ -16,4 +16,7 @@ using MakePolicy =
 
 std::string broken_rule(const MakePolicy& make, std::uint64_t seed);
 
+// Several blocks released or evicted at once must be the same as one after the other.
+std::string batch_difference(const MakePolicy& make, std::uint64_t seed);
+
 }  // namespace kvsim_test

@@ -20,6 +20,7 @@ using kvsim::BlockTrace;
 using kvsim::EvictionPolicies;
 using kvsim::EvictionSetup;
 using kvsim::PrefixEviction;
+using kvsim_test::batch_difference;
 using kvsim_test::broken_rule;
 using kvsim_test::Random;
 
@@ -101,6 +102,16 @@ TEST(eviction, every_policy_keeps_the_rules) {
   });
 }
 
+TEST(eviction, blocks_at_once_are_blocks_one_by_one) {
+  for_each_policy([](PrefixEviction which, const std::string& name) {
+    if (which == kvsim::eviction_of<kvsim::Lru>()) return;
+    const auto make = [which](const EvictionSetup& s) { return kvsim::make_eviction(which, s); };
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+      CHECK_EQ(name + ": " + batch_difference(make, seed), name + ": ");
+    }
+  });
+}
+
 // Policies that are wrong on purpose: the rules must tell.
 template <class Wrong>
 class QueueOf : public kvsim::EvictionByBlock<Wrong> {
@@ -140,6 +151,22 @@ class FreesTwice : public QueueOf<FreesTwice> {
   }
 };
 
+// Evicts what is asked for at once in the order of the ids.
+class EvictsInOrder final : public kvsim::EvictionPolicy {
+ public:
+  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
+    queue_.release_all(blocks, n);
+  }
+  void hit(BlockId block, bool was_free) override { queue_.hit(block, was_free); }
+  void evict_all(std::size_t n, BlockId* out) override {
+    queue_.evict_all(n, out);
+    std::sort(out, out + n);
+  }
+
+ private:
+  Queue queue_;
+};
+
 template <class Policy>
 std::string found_in() {
   const auto make = [](const EvictionSetup&) { return std::make_unique<Policy>(); };
@@ -154,6 +181,9 @@ TEST(eviction, the_rules_tell_a_wrong_policy) {
   CHECK_EQ(found_in<EvictsUsed>(), "evicts a block in use");
   CHECK_EQ(found_in<NeverFrees>(), "evicts a block that there is not");
   CHECK(found_in<FreesTwice>() != "");
+  CHECK_EQ(found_in<EvictsInOrder>(), "");
+  const auto in_order = [](const EvictionSetup&) { return std::make_unique<EvictsInOrder>(); };
+  CHECK(batch_difference(in_order, 0) != "");
 }
 
 TEST(eviction, the_pool_refuses_a_block_in_use) {
