@@ -129,7 +129,7 @@ MUTANTS = (
            "if (!published) lazy_.publish_blocks();\n      published = true;", "",
            "leap.publishers"),
     Mutant("a leap passes by a block that the head of the queue could hit", LEAP,
-           "|| (head_waits && lazy_.publishes_next())", ""),
+           "return lazy_.publishes_next() && !state_.waiting.empty();", "return false;"),
     Mutant("time between a pipeline's batches is left out of a leap", QUEUED_LEAP,
            "group.bubble += batch.end - group.end - batch.terms.total();", "",
            "leap.carries_decode_heavy_runs_with_pipelines"),

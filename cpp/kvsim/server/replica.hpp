@@ -97,6 +97,7 @@ class Replica {
     Terms terms = {};
     Int128 used_integral = 0;
   };
+  [[nodiscard]] bool head_may_hit_next() const;
   template <class Decode>
   bool leap_steps(const Decode& decode, std::int64_t steps);
   template <class Decode>

@@ -105,12 +105,18 @@ bool Replica<Pool>::leap_steps(const Decode& decode, std::int64_t steps) {
   return leap.steps == steps;
 }
 
+// The next step fills a block that may be a hit for the head of the queue, which then has to be
+// tried again.
+template <class Pool>
+bool Replica<Pool>::head_may_hit_next() const {
+  return lazy_.publishes_next() && !state_.waiting.empty();
+}
+
 // Nothing is written but blocks and latencies.
 template <class Pool>
 template <class Decode>
 void Replica<Pool>::leap_blocks(const Decode& decode, std::int64_t steps, Leap& leap) {
   const std::int64_t n = lazy_.count();
-  const bool head_waits = !state_.waiting.empty();
   const Ns next_arrival = feed_.next_time();
   const std::int64_t block_size = state_.cfg.block_size;
   const std::int32_t* const needs = lazy_.needs();
@@ -131,7 +137,7 @@ void Replica<Pool>::leap_blocks(const Decode& decode, std::int64_t steps, Leap& 
     std::int64_t i = 0;
     while (i < most && !stopped) {
       const std::int64_t need = needs[at];
-      if (used + need > usable || (head_waits && lazy_.publishes_next())) break;
+      if (used + need > usable || head_may_hit_next()) break;
       if constexpr (Pool::has_ids) {
         if (need > 0) lazy_.take_blocks();
         if (lazy_.publishes_next()) lazy_.publish_blocks();
@@ -171,7 +177,7 @@ void Replica<Pool>::leap_recorded(const Decode& decode, std::int64_t steps, Leap
   bool stopped = false;
   while (leap.steps < steps && !stopped) {
     const auto need = static_cast<std::int64_t>(lazy_.takers().size());
-    if (need > state_.pool.free() || (waiting > 0 && lazy_.publishes_next())) break;
+    if (need > state_.pool.free() || head_may_hit_next()) break;
     const Terms terms = decode(lazy_.context());
     if (need > 0) lazy_.take_blocks();
     if (lazy_.publishes_next()) lazy_.publish_blocks();

@@ -50,6 +50,8 @@ void compare_all_ways(std::uint64_t seed, const ReplicaCase& c, Visited& visited
     expect_no_difference(first_difference(step, counted), "counted blocks and step", seed, c);
     const Outcome both = run_replica(c, Pool::count, Mode::leap, Record::steps);
     expect_no_difference(first_difference(step, both), "counted blocks, leap, and step", seed, c);
+    const Outcome swift = run_replica(c, Pool::count, Mode::leap, Record::requests);
+    expect_no_difference(first_difference(step, swift), "counted, without rows, and step", seed, c);
   }
   if (step.error) {
     CHECK_EQ(*step.error, kvsim::ErrorKind::livelock);
