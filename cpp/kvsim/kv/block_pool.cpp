@@ -17,30 +17,39 @@ BlockPool::BlockPool(std::int64_t num_gpu_blocks, std::int64_t /*block_size*/)
   owner_.resize(n);
 }
 
-// No branch goes by what is in a block, here and in pop_by_policy(): the states of many blocks are
-// on their way from memory at once.
+// The policy hears of runs of blocks, each either all fresh or none of it.
 void BlockPool::release(const Block* table, std::int64_t published, std::int64_t shared,
                         bool kept) {
   if (published == 0) return;
   released_.resize(static_cast<std::size_t>(published));
-  EvictionPolicy::ReleasedBlock* out = released_.data();
-  const auto describe = [&](std::int64_t j, std::uint64_t content) {
-    *out = {table[j], {content, static_cast<std::uint32_t>(j), kept}};
+  Released* out = released_.data();
+  Held* const held = held_.data();
+  bool fresh = true;
+  const auto tell = [&] {
+    const auto n = static_cast<std::size_t>(out - released_.data());
+    if (n > 0) policy_->release_all(released_.data(), n, {fresh, kept});
+    keyed_free_ += static_cast<std::int64_t>(n);
+    out = released_.data();
+  };
+  const auto free = [&](std::int64_t j, std::uint64_t content, Held now) {
+    const Block block = table[j];
+    if ((held[block] == Held::unknown) != fresh) {
+      tell();
+      fresh = !fresh;
+    }
+    held[block] = now;
+    *out++ = {content, block, static_cast<std::uint32_t>(j)};
   };
   std::int64_t j = published - 1;
   for (; j >= shared; --j) {
-    describe(j, kept ? content_of(table[j]) : Released::nothing);
-    with_policy_[table[j]] = 1;
-    ++out;
+    const std::uint64_t content = kept ? content_of(table[j]) : Released::nothing;
+    free(j, content, content == Released::nothing ? Held::lost : Held::findable);
   }
   for (; j >= 0; --j) {
-    const bool last = --states_[table[j]].refs == 0;
-    describe(j, content_of(table[j]));
-    with_policy_[table[j]] = last ? 1 : 0;
-    out += last ? 1 : 0;
+    BlockState& state = states_[table[j]];
+    if (--state.refs == 0) free(j, state.tag - 1, Held::findable);
   }
-  keyed_free_ += out - released_.data();
-  policy_->release_all(released_.data(), static_cast<std::size_t>(out - released_.data()));
+  tell();
 }
 
 std::uint64_t BlockPool::content_of(Block block) const {
@@ -55,15 +64,17 @@ void BlockPool::pop_by_policy(std::int64_t n, Block* out) {
   policy_->evict_all(static_cast<std::size_t>(n), out);
   findable_.resize(static_cast<std::size_t>(n));
   std::size_t findable = 0;
+  Held* const held = held_.data();
+  const std::size_t blocks = held_.size();
   for (std::int64_t i = 0; i < n; ++i) {
     const Block block = out[i];
-    if (block >= with_policy_.size() || with_policy_[block] == 0) {
+    if (block >= blocks || !is_free(held[block])) {
       fail(ErrorKind::invariant, "the eviction policy gave up block " + std::to_string(block) +
                                      ", which it does not hold free");
     }
-    with_policy_[block] = 0;
     findable_[findable] = block;
-    findable += states_[block].tag != 0 ? 1 : 0;
+    findable += held[block] == Held::findable ? 1 : 0;
+    held[block] = Held::unknown;
   }
   constexpr std::size_t ahead = 12;
   for (std::size_t i = 0; i < findable; ++i) {
@@ -77,15 +88,8 @@ void BlockPool::fetch_chain(Block block) const {
   if ((tag & private_bit) == 0) prefetch(&first_[tag - 1]);
 }
 
-void BlockPool::evict(Block block) {
-  ++evictions_;
-  const std::uint32_t tag = states_[block].tag;
-  states_[block].tag = 0;
-  if ((tag & private_bit) == 0) {
-    unlink(first_[tag - 1], block);
-  } else {
-    unlink(private_first_.find(owner_[block])->second[tag & ~private_bit], block);
-  }
+void BlockPool::unlink_private(Block block, std::uint32_t j) {
+  unlink(private_first_.find(owner_[block])->second[j], block);
 }
 
 void BlockPool::keep_private(std::uint32_t request, const Block* table, std::int64_t from,
@@ -113,7 +117,9 @@ void BlockPool::forget_private(std::uint32_t request) {
   for (const Chain& chain : it->second) {
     for (Block block = chain.first; block != 0; block = states_[block].next) {
       states_[block].tag = 0;
-      if (policy_ != nullptr) policy_->forget(block);
+      if (policy_ == nullptr) continue;
+      if (is_free(held_[block])) held_[block] = Held::lost;
+      policy_->forget(block);
     }
   }
   private_first_.erase(it);

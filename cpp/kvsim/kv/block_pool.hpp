@@ -36,7 +36,7 @@ class BlockPool {
   // Evicts by another policy than LRU, from the start; null is LRU.
   void use_policy(std::unique_ptr<EvictionPolicy> policy) {
     policy_ = std::move(policy);
-    if (policy_ != nullptr) with_policy_.assign(states_.size(), 0);
+    if (policy_ != nullptr) held_.assign(states_.size(), Held::unknown);
   }
   void admitted(std::uint32_t request) {
     if (policy_ != nullptr) policy_->admitted(request);
@@ -56,8 +56,8 @@ class BlockPool {
   template <class F>
   void for_each_cached(F&& f) const {
     lru_.for_each([&f](Block entry) { f(entry & ~Lru::lost_bit); });
-    for (std::size_t block = 0; block < with_policy_.size(); ++block) {
-      if (with_policy_[block] != 0) f(static_cast<Block>(block));
+    for (std::size_t block = 0; block < held_.size(); ++block) {
+      if (is_free(held_[block])) f(static_cast<Block>(block));
     }
   }
 
@@ -134,7 +134,7 @@ class BlockPool {
   void revive(Block block) {
     --keyed_free_;
     if (policy_ != nullptr) {
-      with_policy_[block] = 0;
+      held_[block] = Held::in_use;
       return policy_->hit(block, true);
     }
     lru_.revive(block);
@@ -146,6 +146,15 @@ class BlockPool {
 
  private:
   static constexpr std::uint32_t private_bit = 0x80000000U;
+
+  // What an eviction policy knows of a block.
+  enum class Held : std::uint8_t {
+    unknown,   // nothing: it has not been released since it was given up
+    in_use,    // it was released, and hit since
+    lost,      // it is free, and nobody can find it any more
+    findable,  // it is free
+  };
+  static bool is_free(Held held) { return held >= Held::lost; }
 
   void push_keyed(Block block) {
     lru_.push(block);
@@ -163,7 +172,14 @@ class BlockPool {
   void pop_by_policy(std::int64_t n, Block* out);
   // Has what evict() will write fetched from memory.
   void fetch_chain(Block block) const;
-  void evict(Block block);
+  void evict(Block block) {
+    ++evictions_;
+    const std::uint32_t tag = states_[block].tag;
+    states_[block].tag = 0;
+    if ((tag & private_bit) != 0) return unlink_private(block, tag & ~private_bit);
+    unlink(first_[tag - 1], block);
+  }
+  void unlink_private(Block block, std::uint32_t j);
   // Blocks with one key, in order of publication; both ends, so that neither a new one nor an
   // eviction walks over the others.
   struct Chain {
@@ -188,8 +204,8 @@ class BlockPool {
   std::size_t stack_size_ = 0;
   Lru lru_;
   std::unique_ptr<EvictionPolicy> policy_;  // null: lru_
-  std::vector<std::uint8_t> with_policy_;   // by block: 1 if it is free and the policy may evict it
-  std::vector<EvictionPolicy::ReleasedBlock> released_;
+  std::vector<Held> held_;                  // by block, with a policy
+  std::vector<Released> released_;
   std::vector<Block> findable_;  // of those that it evicts
   std::int64_t keyed_free_ = 0;
   std::int64_t evictions_ = 0;

@@ -43,9 +43,9 @@ class Belady final : public EvictionByBlock<Belady> {
     }
   }
 
-  void release(BlockId block, const Released& what) {
-    const std::uint32_t next = what.wanted ? 0 : next_use(what.content);
-    free_.push(block, {~next, ~what.position, ++releases_});
+  void release(const Released& what, Release how) {
+    const std::uint32_t next = how.wanted ? 0 : next_use(what.content);
+    free_.push(what.block, {~next, ~what.position, ++releases_});
   }
   void hit(BlockId block, bool was_free) override {
     if (was_free) free_.remove(block);

@@ -6,75 +6,80 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "kvsim/core/prefetch.hpp"
 #include "kvsim/kv/eviction/bit_tree.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
 
 namespace kvsim {
 
+// What a queue may keep with a block, at its place: nothing.
+struct NoNote {};
+
+template <class Note = NoNote>
 class BlockQueue {
+  struct Entry {
+    std::uint32_t block = 0;
+    [[no_unique_address]] Note note{};
+  };
+
  public:
   using BlockId = std::uint32_t;
-  static constexpr BlockId none = 0;  // block 0 is never in a queue
 
-  explicit BlockQueue(std::int64_t num_blocks)
-      : places_(std::bit_ceil(2 * static_cast<std::size_t>(num_blocks) + 1)),
-        at_(places_),
+  // `usual`: how many blocks are in it as a rule. The fewer places there are, the more of them are
+  // near.
+  BlockQueue(std::int64_t num_blocks, std::int64_t usual)
+      : at_(places_for(usual)),
         place_of_(static_cast<std::size_t>(num_blocks)),
-        members_(places_),
-        free_(places_) {}
+        members_(at_.size()),
+        free_(at_.size()) {}
 
   [[nodiscard]] std::int64_t size() const { return size_; }
   [[nodiscard]] std::int64_t num_free() const { return num_free_; }
 
-  void will_push(BlockId block) const { prefetch(&place_of_[block]); }
-  // Appends a free block, with a note that stays at its place.
-  void push(BlockId block, std::uint32_t note = 0) {
-    if (end_ == places_) compact();
-    at_[end_] = {block, note};
-    place_of_[block] = static_cast<std::uint32_t>(end_);
-    members_.set(end_);
-    free_.set(end_);
-    ++end_;
-    ++size_;
-    ++num_free_;
-  }
-  // Blocks that are free from now on: those known stand here in use, others are appended.
-  void release_all(const EvictionPolicy::ReleasedBlock* blocks, std::size_t n,
-                   std::vector<bool>& known) {
-    std::size_t fresh = 0;  // just before i
-    for (std::size_t i = 0; i <= n; ++i) {
-      if (i < n && !known[blocks[i].block]) {
-        known[blocks[i].block] = true;
-        ++fresh;
-        continue;
-      }
-      const EvictionPolicy::ReleasedBlock* first = blocks + i - fresh;
-      push_all(fresh, [first](std::size_t k) { return Entry{first[k].block, 0}; });
-      fresh = 0;
-      if (i < n) set_free(blocks[i].block);
+  // Appends free blocks, `most` of them or fewer, in variables of its own until it is closed.
+  class Appender {
+   public:
+    Appender(BlockQueue& queue, std::size_t most) : queue_(queue) {
+      if (queue.end_ + most > queue.at_.size()) queue.make_room(most);
+      at_ = queue.at_.data();
+      place_of_ = queue.place_of_.data();
+      end_ = queue.end_;
     }
-  }
-  struct Entry {
-    BlockId block = none;
-    std::uint32_t note = 0;
+    void add(BlockId block, Note note = {}) {
+      at_[end_] = {block, note};
+      place_of_[block] = static_cast<std::uint32_t>(end_++);
+    }
+    void close() {
+      queue_.members_.set_range(queue_.end_, end_);
+      queue_.free_.set_range(queue_.end_, end_);
+      const auto count = static_cast<std::int64_t>(end_ - queue_.end_);
+      queue_.size_ += count;
+      queue_.num_free_ += count;
+      queue_.end_ = end_;
+    }
+
+   private:
+    BlockQueue& queue_;
+    Entry* at_;
+    std::uint32_t* place_of_;
+    std::size_t end_;
   };
-  // Appends n free blocks, entry(i) being the i-th.
-  template <class EntryOf>
-  void push_all(std::size_t n, EntryOf&& entry) {
-    if (end_ + n > places_) compact();
-    for (std::size_t i = 0; i < n; ++i) {
-      const Entry added = entry(i);
-      at_[end_ + i] = added;
-      place_of_[added.block] = static_cast<std::uint32_t>(end_ + i);
+  void push(BlockId block) {
+    Appender appender(*this, 1);
+    appender.add(block);
+    appender.close();
+  }
+  // Blocks that are free from now on: fresh ones are appended, others stand here in use.
+  void release_all(const Released* blocks, std::size_t n, bool fresh) {
+    if (!fresh) {
+      for (std::size_t i = 0; i < n; ++i) set_free(blocks[i].block);
+      return;
     }
-    members_.set_range(end_, end_ + n);
-    free_.set_range(end_, end_ + n);
-    end_ += n;
-    size_ += static_cast<std::int64_t>(n);
-    num_free_ += static_cast<std::int64_t>(n);
+    Appender appender(*this, n);
+    for (std::size_t i = 0; i < n; ++i) appender.add(blocks[i].block);
+    appender.close();
   }
   void set_free(BlockId block) {
     first_ = std::min<std::size_t>(first_, place_of_[block]);
@@ -89,39 +94,25 @@ class BlockQueue {
   // Places hold until the next push.
   using Place = std::size_t;
   [[nodiscard]] BlockId block_at(Place at) const { return at_[at].block; }
-  [[nodiscard]] std::uint32_t note_at(Place at) const { return at_[at].note; }
-  // Takes out the free block there.
-  void remove_at(Place at) {
-    members_.clear(at);
-    free_.clear(at);
-    --size_;
-    --num_free_;
-  }
+  [[nodiscard]] Note note_at(Place at) const { return at_[at].note; }
   // The oldest free block; there is one.
   [[nodiscard]] Place oldest() {
     first_ = free_.next(first_);
     return first_;
   }
-  // Passes over the free blocks of the word of places with the free one at `first`, from there on,
-  // in order, until go(block, note) says to stop. It answers with what becomes of the block, too.
-  enum class Pass : std::uint8_t { keep, take, take_and_stop };
-  template <class F>
-  Place pass_word(Place first, F&& go) {
-    std::uint64_t left = free_.word(first) & (~std::uint64_t{0} << (first % 64));
-    std::uint64_t taken = 0;
-    Place last = first;
-    for (Pass pass = Pass::keep; left != 0 && pass != Pass::take_and_stop; left &= left - 1) {
-      last = first - first % 64 + static_cast<Place>(std::countr_zero(left));
-      pass = go(at_[last].block, at_[last].note);
-      if (pass != Pass::keep) taken |= left & (~left + 1);
-    }
-    if (taken == 0) return last;
+  // Behind the free block at `first`: the end of the free ones without a gap, but not beyond the
+  // word of places that it is in.
+  [[nodiscard]] Place end_of_run(Place first) const {
+    return first + static_cast<Place>(std::countr_one(free_.word(first) >> (first % 64)));
+  }
+  // Takes out the free blocks [first, end) of a run.
+  void remove(Place first, Place end) {
+    if (first == end) return;
+    const std::uint64_t taken = (~std::uint64_t{0} >> (64 - (end - first))) << (first % 64);
     members_.clear_word(first, taken);
     free_.clear_word(first, taken);
-    const std::int64_t count = std::popcount(taken);
-    size_ -= count;
-    num_free_ -= count;
-    return last;
+    size_ -= static_cast<std::int64_t>(end - first);
+    num_free_ -= static_cast<std::int64_t>(end - first);
   }
   // The free block at the hand or the next newer one, from the oldest again behind the newest.
   [[nodiscard]] Place at_hand() {
@@ -135,27 +126,34 @@ class BlockQueue {
   }
 
  private:
-  // Moves the members to the front; at least half of the places are gaps.
-  void compact() {
+  // So that gaps are at least half of the places before the next compaction.
+  static std::size_t places_for(std::int64_t blocks) {
+    return std::bit_ceil(2 * static_cast<std::size_t>(blocks) + 1);
+  }
+  // For n more blocks: moves the members to the front, of more places if they fill half of them.
+  void make_room(std::size_t n) {
+    const BitTree members = std::move(members_);
+    const BitTree free = std::move(free_);
+    const std::size_t places =
+        std::max(at_.size(), places_for(size_ + static_cast<std::int64_t>(n)));
+    members_ = BitTree(places);
+    free_ = BitTree(places);
+    at_.resize(places);
     std::size_t out = 0;
     std::size_t hand = 0;
-    for (std::size_t i = members_.next(0); i != BitTree::none; i = members_.next(i + 1)) {
-      const bool is_free = free_.next(i) == i;
+    for (std::size_t i = members.next(0); i != BitTree::none; i = members.next(i + 1)) {
       if (i >= hand_ && hand == 0) hand = out + 1;
-      const Entry entry = at_[i];
-      members_.clear(i);
-      free_.clear(i);
-      members_.set(out);
-      if (is_free) free_.set(out);
-      at_[out] = entry;
-      place_of_[entry.block] = static_cast<std::uint32_t>(out++);
+      if (free.next(i) == i) free_.set(out);
+      at_[out] = at_[i];
+      place_of_[at_[out].block] = static_cast<std::uint32_t>(out);
+      ++out;
     }
+    members_.set_range(0, out);
     hand_ = hand == 0 ? 0 : hand - 1;
     end_ = out;
     first_ = 0;
   }
 
-  std::size_t places_;
   std::vector<Entry> at_;
   std::vector<std::uint32_t> place_of_;
   BitTree members_;

@@ -1,6 +1,7 @@
 // First in, first out: the block that has been in the cache longest, hits or not.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -15,29 +16,26 @@ class Fifo final : public EvictionPolicy {
  public:
   static constexpr std::string_view name = "fifo";
 
-  explicit Fifo(const EvictionSetup& setup)
-      : queue_(setup.num_blocks), known_(static_cast<std::size_t>(setup.num_blocks)) {}
+  explicit Fifo(const EvictionSetup& setup) : queue_(setup.num_blocks, setup.num_blocks) {}
 
-  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
-    queue_.release_all(blocks, n, known_);
+  void release_all(const Released* blocks, std::size_t n, Release how) override {
+    queue_.release_all(blocks, n, how.fresh);
   }
   void hit(BlockId block, bool was_free) override {
     if (was_free) queue_.set_used(block);
   }
   void evict_all(std::size_t n, BlockId* out) override {
-    const BlockId* end = out + n;
-    while (out != end) {
-      queue_.pass_word(queue_.oldest(), [&](BlockId block, std::uint32_t) {
-        known_[block] = false;
-        *out++ = block;
-        return out == end ? BlockQueue::Pass::take_and_stop : BlockQueue::Pass::take;
-      });
+    while (n > 0) {
+      const std::size_t first = queue_.oldest();
+      const std::size_t end = std::min(queue_.end_of_run(first), first + n);
+      for (std::size_t at = first; at < end; ++at) *out++ = queue_.block_at(at);
+      queue_.remove(first, end);
+      n -= end - first;
     }
   }
 
  private:
-  BlockQueue queue_;
-  std::vector<bool> known_;
+  BlockQueue<> queue_;
 };
 
 }  // namespace kvsim

@@ -25,7 +25,8 @@ class Gdsf final : public EvictionByBlock<Gdsf> {
         free_(setup.num_blocks),
         uses_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& what) {
+  void release(const Released& what, Release /*how*/) {
+    const BlockId block = what.block;
     if (uses_[block] == 0) uses_[block] = 1;
     const double cost = 1 + attention_per_block_ * (what.position + 0.5);
     double priority = free_.last_popped() + static_cast<double>(uses_[block]) * cost;

@@ -21,7 +21,8 @@ class Lfu final : public EvictionByBlock<Lfu> {
       : uses_(static_cast<std::size_t>(setup.num_blocks)),
         place_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& /*what*/) {
+  void release(const Released& what, Release /*how*/) {
+    const BlockId block = what.block;
     if (uses_[block] == 0) uses_[block] = 1;
     const std::size_t uses = uses_[block];
     if (uses >= by_uses_.size()) grow(uses);

@@ -29,18 +29,19 @@ struct EvictionSetup {
 // A block that became evictable.
 struct Released {
   static constexpr std::uint64_t nothing = ~std::uint64_t{0};
-  std::uint64_t content;   // equal for equal content; `nothing`: it will never be asked for
+  std::uint64_t content;  // equal for equal content; `nothing`: it will never be asked for
+  std::uint32_t block;
   std::uint32_t position;  // blocks before it in its chain
-  bool wanted;             // its request was preempted and will ask for it again
+};
+// What holds for all blocks of a call.
+struct Release {
+  bool fresh;   // for the first time since they were given up
+  bool wanted;  // their request was preempted and will ask for them again
 };
 
 class EvictionPolicy {
  public:
   using BlockId = std::uint32_t;
-  struct ReleasedBlock {
-    BlockId block;
-    Released what;
-  };
 
   EvictionPolicy() = default;
   EvictionPolicy(const EvictionPolicy&) = delete;
@@ -48,7 +49,7 @@ class EvictionPolicy {
   virtual ~EvictionPolicy() = default;
 
   // No request uses these blocks of a request any more.
-  virtual void release_all(const ReleasedBlock* blocks, std::size_t n) = 0;
+  virtual void release_all(const Released* blocks, std::size_t n, Release how) = 0;
   // A request found the block; if it was free it is in use from now on.
   virtual void hit(BlockId block, bool was_free) = 0;
   // Chooses n of the free blocks, of which there are as many, one after the other; they are
@@ -60,13 +61,13 @@ class EvictionPolicy {
   virtual void admitted(std::uint32_t /*request*/) {}
 };
 
-// A policy that says what it does with one block: `void release(BlockId, const Released&)` and
+// A policy that says what it does with one block: `void release(const Released&, Release)` and
 // `BlockId evict()`. The indirect call is one for all blocks of a request.
 template <class Policy>
 class EvictionByBlock : public EvictionPolicy {
  public:
-  void release_all(const ReleasedBlock* blocks, std::size_t n) final {
-    for (std::size_t i = 0; i < n; ++i) policy().release(blocks[i].block, blocks[i].what);
+  void release_all(const Released* blocks, std::size_t n, Release how) final {
+    for (std::size_t i = 0; i < n; ++i) policy().release(blocks[i], how);
   }
   void evict_all(std::size_t n, BlockId* out) final {
     for (std::size_t i = 0; i < n; ++i) out[i] = policy().evict();

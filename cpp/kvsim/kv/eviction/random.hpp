@@ -19,7 +19,8 @@ class RandomEviction final : public EvictionByBlock<RandomEviction> {
       : stream_(setup.seed, Purpose::eviction),
         place_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release(BlockId block, const Released& /*what*/) {
+  void release(const Released& what, Release /*how*/) {
+    const BlockId block = what.block;
     place_[block] = static_cast<std::uint32_t>(free_.size());
     free_.push_back(block);
   }

@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "kvsim/core/prefetch.hpp"
 #include "kvsim/kv/eviction/block_queue.hpp"
 #include "kvsim/kv/eviction/ghost_queue.hpp"
 #include "kvsim/kv/eviction/policy.hpp"
@@ -24,120 +23,132 @@ class S3Fifo final : public EvictionPolicy {
   static constexpr std::string_view name = "s3_fifo";
 
   explicit S3Fifo(const EvictionSetup& setup)
-      : small_(setup.num_blocks),
-        main_(setup.num_blocks),
+      : small_(setup.num_blocks, 4 * std::max<std::int64_t>((setup.num_blocks - 1) / 10, 1)),
+        main_(setup.num_blocks, setup.num_blocks),
         ghosts_((setup.num_blocks - 1) * 9 / 10),
         small_size_(std::max<std::int64_t>((setup.num_blocks - 1) / 10, 1)),
         main_size_(setup.num_blocks - 1 - small_size_),
-        blocks_(static_cast<std::size_t>(setup.num_blocks)) {}
+        hits_(static_cast<std::size_t>(setup.num_blocks)),
+        in_main_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
-    constexpr std::size_t ahead = 12;
-    arrivals_.resize(n);
-    std::size_t to_small = 0;
-    bool trimmed = false;
-    for (std::size_t i = 0; i < n; ++i) {
-      if (i + ahead < n) fetch(blocks[i + ahead]);
-      const BlockId block = blocks[i].block;
-      Known& known = blocks_[block];
-      if (known.where != Where::nowhere) {
-        queue_of(known).set_free(block);
-        continue;
-      }
-      // What never comes again takes its place in the ghost queue all the same.
-      const GhostQueue::Name ghost = ghosts_.name_of(blocks[i].what.content);
-      const bool again = ghosts_.leave(ghost);
-      // Only now, so that a block that comes again is looked for before the one evicted for it
-      // pushes it out. Later ones only leave.
-      if (!trimmed) ghosts_.trim();
-      trimmed = true;
-      const bool filling =
-          !evicted_ && small_.size() + static_cast<std::int64_t>(to_small) >= small_size_;
-      if (again || filling) {
-        known.where = Where::main;
-        main_.push(block);
-      } else {
-        known.where = Where::small;
-        arrivals_[to_small++] = {block, ghost};
-      }
-    }
-    small_.push_all(to_small, [this](std::size_t i) { return arrivals_[i]; });
+  void release_all(const Released* blocks, std::size_t n, Release how) override {
+    how.fresh ? add_all(blocks, n) : set_free(blocks, n);
   }
   void hit(BlockId block, bool was_free) override {
-    Known& known = blocks_[block];
-    if (known.hits < 3) ++known.hits;
-    if (was_free) queue_of(known).set_used(block);
+    if (hits_[block] < 3) ++hits_[block];
+    if (was_free) queue_of(block, [block](auto& queue) { queue.set_used(block); });
   }
   void evict_all(std::size_t n, BlockId* out) override {
     evicted_ = true;
-    const BlockId* end = out + n;
+    const BlockId* const end = out + n;
     while (out != end) {
       // The queue that is due may have no free block.
       const bool from_main =
           small_.num_free() == 0 || (main_.size() > main_size_ && main_.num_free() > 0);
-      from_main ? evict_main(out) : evict_small(out, end);
+      out = from_main ? evict_main(out) : evict_small(out, end);
     }
   }
 
  private:
-  enum class Where : std::uint8_t { nowhere, small, main };
-  struct Known {
-    std::uint8_t hits = 0;
-    Where where = Where::nowhere;
-  };
-
-  // What release_all() will ask of a block is far apart in memory.
-  void fetch(const ReleasedBlock& later) const {
-    prefetch(&blocks_[later.block]);
-    small_.will_push(later.block);
-    ghosts_.will_look_for(later.what.content);
+  template <class F>
+  void queue_of(BlockId block, F&& f) {
+    in_main_[block] ? f(main_) : f(small_);
   }
-  BlockQueue& queue_of(const Known& known) { return known.where == Where::main ? main_ : small_; }
+
+  void set_free(const Released* blocks, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const BlockId block = blocks[i].block;
+      queue_of(block, [block](auto& queue) { queue.set_free(block); });
+    }
+  }
+  void add_all(const Released* blocks, std::size_t n) {
+    BlockQueue<GhostQueue::Name>::Appender small(small_, n);
+    // How many more may go to the small queue.
+    std::int64_t room = evicted_ ? static_cast<std::int64_t>(n) : small_size_ - small_.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      const BlockId block = blocks[i].block;
+      GhostQueue::Name ghost = GhostQueue::nameless;
+      bool again = false;
+      if (blocks[i].content != Released::nothing) {
+        ghost = ghosts_.name_of(blocks[i].content);
+        again = ghosts_.leave(ghost);
+      }
+      // Only now, so that a block that comes again is looked for before the one evicted for it
+      // pushes it out. Later ones only leave.
+      if (i == 0) ghosts_.trim();
+      if (again || room <= 0) {
+        in_main_[block] = true;
+        main_.push(block);
+      } else {
+        small.add(block, ghost);
+        --room;
+      }
+    }
+    small.close();
+  }
 
   // Some blocks, none if all free ones of the small queue moved on: its turn ends with the first
   // one that is evicted after another has moved on.
-  void evict_small(BlockId*& out, const BlockId* end) {
+  BlockId* evict_small(BlockId* out, const BlockId* const end) {
     bool moved = false;  // since the last eviction
-    do {
-      small_.pass_word(small_.oldest(), [&](BlockId block, GhostQueue::Name content) {
-        Known& known = blocks_[block];
-        if (known.hits >= 2) {
-          known = {0, Where::main};
+    // What never comes again takes its place in the ghost queue all the same.
+    std::int64_t nameless = 0;
+    bool done = false;
+    while (!done && small_.num_free() > 0) {
+      const std::size_t first = small_.oldest();
+      const std::size_t end_of_run = small_.end_of_run(first);
+      std::size_t at = first;
+      while (!done && at < end_of_run) {
+        const BlockId block = small_.block_at(at);
+        const GhostQueue::Name content = small_.note_at(at++);
+        std::uint8_t& hits = hits_[block];
+        if (hits >= 2) {
+          hits = 0;
+          in_main_[block] = true;
           main_.push(block);
           moved = true;
-          return BlockQueue::Pass::take;
+          continue;
         }
-        ghosts_.enter(content);
-        drop(block, out);
-        if (!moved && out != end) return BlockQueue::Pass::take;
-        moved = false;
-        return BlockQueue::Pass::take_and_stop;
-      });
-    } while (moved && small_.num_free() > 0);
+        if (hits > 0) hits = 0;
+        if (content == GhostQueue::nameless) {
+          ++nameless;
+        } else {
+          ghosts_.enter_nameless(nameless);
+          nameless = 0;
+          ghosts_.enter(content);
+        }
+        *out++ = block;
+        done = moved || out == end;
+      }
+      small_.remove(first, at);
+      done = done || !moved;
+    }
+    ghosts_.enter_nameless(nameless);
+    return out;
   }
-  void evict_main(BlockId*& out) {
+  BlockId* evict_main(BlockId* out) {
     for (;;) {
-      const BlockQueue::Place at = main_.oldest();
+      const std::size_t at = main_.oldest();
       const BlockId block = main_.block_at(at);
-      main_.remove_at(at);
-      if (blocks_[block].hits == 0) return drop(block, out);
-      --blocks_[block].hits;
+      main_.remove(at, at + 1);
+      if (hits_[block] == 0) {
+        in_main_[block] = false;
+        *out++ = block;
+        return out;
+      }
+      --hits_[block];
       main_.push(block);
     }
   }
 
-  void drop(BlockId block, BlockId*& out) {
-    blocks_[block] = {};
-    *out++ = block;
-  }
-
-  BlockQueue small_;
-  BlockQueue main_;
+  BlockQueue<GhostQueue::Name> small_;
+  BlockQueue<> main_;
   GhostQueue ghosts_;
   std::int64_t small_size_;
   std::int64_t main_size_;
-  std::vector<Known> blocks_;
-  std::vector<BlockQueue::Entry> arrivals_;  // of one call, for the small queue
+  // By block, since it was given up, those before its first release too; counted up to 3.
+  std::vector<std::uint8_t> hits_;
+  std::vector<bool> in_main_;
   bool evicted_ = false;
 };
 

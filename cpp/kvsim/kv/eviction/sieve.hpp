@@ -18,35 +18,39 @@ class Sieve final : public EvictionPolicy {
   static constexpr std::string_view name = "sieve";
 
   explicit Sieve(const EvictionSetup& setup)
-      : queue_(setup.num_blocks),
-        known_(static_cast<std::size_t>(setup.num_blocks)),
+      : queue_(setup.num_blocks, setup.num_blocks),
         visited_(static_cast<std::size_t>(setup.num_blocks)) {}
 
-  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
-    queue_.release_all(blocks, n, known_);
+  void release_all(const Released* blocks, std::size_t n, Release how) override {
+    queue_.release_all(blocks, n, how.fresh);
   }
   void hit(BlockId block, bool was_free) override {
     visited_[block] = true;
     if (was_free) queue_.set_used(block);
   }
   void evict_all(std::size_t n, BlockId* out) override {
-    const BlockId* end = out + n;
-    while (out != end) {
-      queue_.move_hand_past(queue_.pass_word(queue_.at_hand(), [&](BlockId block, std::uint32_t) {
+    while (n > 0) {
+      std::size_t at = queue_.at_hand();
+      const std::size_t end = queue_.end_of_run(at);
+      std::size_t from = at;  // those before `at` are evicted
+      for (; at < end && n > 0; ++at) {
+        const BlockId block = queue_.block_at(at);
         if (visited_[block]) {
           visited_[block] = false;
-          return BlockQueue::Pass::keep;
+          queue_.remove(from, at);
+          from = at + 1;
+        } else {
+          *out++ = block;
+          --n;
         }
-        known_[block] = false;
-        *out++ = block;
-        return out == end ? BlockQueue::Pass::take_and_stop : BlockQueue::Pass::take;
-      }));
+      }
+      queue_.remove(from, at);
+      queue_.move_hand_past(at - 1);
     }
   }
 
  private:
-  BlockQueue queue_;
-  std::vector<bool> known_;
+  BlockQueue<> queue_;
   std::vector<bool> visited_;
 };
 

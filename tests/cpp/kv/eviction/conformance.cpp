@@ -11,7 +11,7 @@
 namespace kvsim_test {
 namespace {
 
-enum class State { unknown, free, in_use };
+enum class State { unreleased, free, in_use };
 
 kvsim::RequestTable requests_of(Random& random, std::uint32_t contents) {
   kvsim::RequestTable table;
@@ -35,7 +35,7 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
   const auto contents = static_cast<std::uint32_t>(random.between(1, 120));
   const kvsim::RequestTable requests = requests_of(random, contents);
   const auto policy = make({blocks, 1, seed, 0.5, &requests});
-  std::vector<State> state(static_cast<std::size_t>(blocks), State::unknown);
+  std::vector<State> state(static_cast<std::size_t>(blocks), State::unreleased);
   std::int64_t free = 0;
 
   const auto evict = [&]() -> std::string {
@@ -43,8 +43,8 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
     policy->evict_all(1, &block);
     if (block == 0 || block >= state.size()) return "evicts a block that there is not";
     if (state[block] == State::in_use) return "evicts a block in use";
-    if (state[block] == State::unknown) return "evicts a block that it does not hold";
-    state[block] = State::unknown;
+    if (state[block] == State::unreleased) return "evicts a block that it does not hold";
+    state[block] = State::unreleased;
     --free;
     return "";
   };
@@ -60,15 +60,12 @@ std::string broken_rule(const MakePolicy& make, std::uint64_t seed) {
       --free;
     } else if (random.chance(20)) {
       policy->hit(block, false);
-      s = State::in_use;
     } else {
       const bool gone = random.chance(10);
       const auto content = static_cast<std::uint64_t>(random.between(0, contents - 1));
-      const kvsim::EvictionPolicy::ReleasedBlock released = {
-          block,
-          {gone ? kvsim::Released::nothing : content,
-           static_cast<std::uint32_t>(random.between(0, 5)), random.chance(10)}};
-      policy->release_all(&released, 1);
+      const kvsim::Released released = {gone ? kvsim::Released::nothing : content, block,
+                                        static_cast<std::uint32_t>(random.between(0, 5))};
+      policy->release_all(&released, 1, {s == State::unreleased, random.chance(10)});
       s = State::free;
       ++free;
     }
@@ -88,7 +85,7 @@ std::string batch_difference(const MakePolicy& make, std::uint64_t seed) {
   const kvsim::EvictionSetup setup = {blocks, 1, seed, 0.5, &requests};
   const auto at_once = make(setup);
   const auto single = make(setup);
-  std::vector<State> state(static_cast<std::size_t>(blocks), State::unknown);
+  std::vector<State> state(static_cast<std::size_t>(blocks), State::unreleased);
   std::int64_t free = 0;
 
   for (std::uint32_t i = 0; i < 1000; ++i) {
@@ -99,29 +96,33 @@ std::string batch_difference(const MakePolicy& make, std::uint64_t seed) {
       at_once->evict_all(n, batch.data());
       for (std::uint32_t& block : one_by_one) single->evict_all(1, &block);
       if (batch != one_by_one) return "evicts others in call " + std::to_string(i);
-      for (const std::uint32_t block : batch) state[block] = State::unknown;
+      for (const std::uint32_t block : batch) state[block] = State::unreleased;
       free -= static_cast<std::int64_t>(n);
     } else if (random.chance(40)) {
       const auto block = static_cast<std::uint32_t>(random.between(1, blocks - 1));
       const bool was_free = state[block] == State::free;
       at_once->hit(block, was_free);
       single->hit(block, was_free);
-      if (was_free) --free;
+      if (!was_free) continue;
+      --free;
       state[block] = State::in_use;
     } else {
-      // A request's blocks, from the tail to the head.
-      std::vector<kvsim::EvictionPolicy::ReleasedBlock> released;
+      // Blocks of a request, from the tail to the head.
+      const State before = random.chance(30) ? State::in_use : State::unreleased;
+      std::vector<kvsim::Released> released;
       for (auto position = static_cast<std::uint32_t>(most); position > 0; --position) {
         const auto block = static_cast<std::uint32_t>(random.between(1, blocks - 1));
-        if (state[block] == State::free) continue;
+        if (state[block] != before) continue;
         state[block] = State::free;
         ++free;
         const auto content = static_cast<std::uint64_t>(random.between(0, contents - 1));
         released.push_back(
-            {block, {random.chance(30) ? kvsim::Released::nothing : content, position - 1, false}});
+            {random.chance(30) ? kvsim::Released::nothing : content, block, position - 1});
       }
-      at_once->release_all(released.data(), released.size());
-      for (const auto& one : released) single->release_all(&one, 1);
+      if (released.empty()) continue;
+      const kvsim::Release how = {before == State::unreleased, false};
+      at_once->release_all(released.data(), released.size(), how);
+      for (const auto& one : released) single->release_all(&one, 1, how);
     }
     at_once->admitted(i / 10);
     single->admitted(i / 10);

@@ -117,7 +117,9 @@ template <class Wrong>
 class QueueOf : public kvsim::EvictionByBlock<Wrong> {
  public:
   using BlockId = kvsim::EvictionPolicy::BlockId;
-  void release(BlockId block, const kvsim::Released& /*what*/) { queue_.push_back(block); }
+  void release(const kvsim::Released& what, kvsim::Release /*how*/) {
+    queue_.push_back(what.block);
+  }
   void hit(BlockId block, bool was_free) override {
     if (was_free) std::erase(queue_, block);
   }
@@ -138,8 +140,8 @@ class EvictsUsed : public QueueOf<EvictsUsed> {
 };
 class NeverFrees : public QueueOf<NeverFrees> {
  public:
-  void release(BlockId block, const kvsim::Released& what) {
-    if (block % 7 != 3) QueueOf::release(block, what);
+  void release(const kvsim::Released& what, kvsim::Release how) {
+    if (what.block % 7 != 3) QueueOf::release(what, how);
   }
 };
 class FreesTwice : public QueueOf<FreesTwice> {
@@ -154,8 +156,8 @@ class FreesTwice : public QueueOf<FreesTwice> {
 // Evicts what is asked for at once in the order of the ids.
 class EvictsInOrder final : public kvsim::EvictionPolicy {
  public:
-  void release_all(const ReleasedBlock* blocks, std::size_t n) override {
-    queue_.release_all(blocks, n);
+  void release_all(const kvsim::Released* blocks, std::size_t n, kvsim::Release how) override {
+    queue_.release_all(blocks, n, how);
   }
   void hit(BlockId block, bool was_free) override { queue_.hit(block, was_free); }
   void evict_all(std::size_t n, BlockId* out) override {
