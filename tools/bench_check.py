@@ -2,6 +2,10 @@
 
     python tools/bench_check.py --build build/bench            # exit 1 where one grew by over 3 %
     python tools/bench_check.py --build build/bench --update   # write the baseline anew
+    python tools/bench_check.py --lines PATTERN --workload azure_preempt
+
+The last form prints which share of a workload's instructions is in source lines that match: what an
+option costs that is off, say.
 
 Instruction counts don't depend on the machine's mood, but on the compiler: the baseline is kept for
 each compiler's version, and another compiler is told so and checks nothing. A workload that shrank
@@ -54,25 +58,53 @@ def names(program: Path) -> list[str]:
     ).stdout.split()
 
 
+def callgrind(program: Path, workload: str, out: Path) -> None:
+    """Profile the measured part of a workload."""
+    done = subprocess.run(
+        [
+            "valgrind", "--tool=callgrind", f"--toggle-collect={MEASURED}",
+            f"--callgrind-out-file={out}", str(program), workload,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        sys.exit(f"{program.name} {workload} failed under valgrind:\n{done.stderr}")
+
+
 def count(program: Path, workload: str) -> int:
     """Return how many instructions the measured part of a workload executes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
-        done = subprocess.run(
-            [
-                "valgrind", "--tool=callgrind", f"--toggle-collect={MEASURED}",
-                f"--callgrind-out-file={out}", str(program), workload,
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            sys.exit(f"{program.name} {workload} failed under valgrind:\n{done.stderr}")
+        callgrind(program, workload, out)
         total = re.search(r"^(?:totals|summary): (\d+)", out.read_text(), re.MULTILINE)
     if total is None or int(total[1]) == 0:
         sys.exit(f"callgrind counted nothing in {MEASURED} of {program.name} {workload}")
     return int(total[1])
+
+
+def report_lines(program: Path, workload: str, pattern: str) -> None:
+    """Print the instructions in source lines that match, and their share of the workload."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "callgrind.out"
+        callgrind(program, workload, out)
+        text = subprocess.run(
+            ["callgrind_annotate", "--auto=yes", "--threshold=100", f"--include={ROOT}", str(out)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    number = re.compile(r"^ *([\d,]+) \([ \d.]+%\) (.*)$", re.MULTILINE)
+    total = next(int(n.replace(",", "")) for n, rest in number.findall(text) if "TOTALS" in rest)
+    lines = [
+        (int(n.replace(",", "")), line)
+        for n, line in number.findall(text[text.index("-- Auto-annotated source") :])
+        if re.search(pattern, line) and "=>" not in line
+    ]
+    for n, line in sorted(lines, reverse=True):
+        print(f"{n / total:8.3%}  {line.strip()}")
+    print(f"{sum(n for n, _ in lines) / total:8.3%}  of {total} instructions of {workload}")
 
 
 def report(counts: dict[str, int], baseline: dict[str, int]) -> list[str]:
@@ -93,9 +125,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Instruction counts against the baseline.")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "bench")
     parser.add_argument("--update", action="store_true", help="write the baseline anew")
+    parser.add_argument("--lines", metavar="PATTERN", help="the share of lines that match")
+    parser.add_argument("--workload", help="of which, with --lines")
     arguments = parser.parse_args()
     if shutil.which("valgrind") is None:
         sys.exit("valgrind is missing (Debian: apt-get install valgrind)")
+    if arguments.lines is not None:
+        programs = {n: p for p in build(arguments.build.resolve()) for n in names(p)}
+        if arguments.workload not in programs:
+            sys.exit(f"--workload: {arguments.workload}; there are: {', '.join(programs)}")
+        report_lines(programs[arguments.workload], arguments.workload, arguments.lines)
+        return 0
     baselines: dict[str, dict[str, int]] = (
         json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     )
