@@ -15,6 +15,7 @@
 
 #include "kvsim/scheduler/finish_wheel.hpp"
 #include "kvsim/scheduler/state.hpp"
+#include "kvsim/scheduler/waste_ring.hpp"
 
 namespace kvsim {
 
@@ -80,6 +81,7 @@ class LazyDecodes {
         insert_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
       }
     }
+    if (s_.metered) expect_waste(q, c, 1);
     q.computed = static_cast<std::int32_t>(c - step_);
     q.lazy = true;
     ++count_;
@@ -98,6 +100,7 @@ class LazyDecodes {
     if constexpr (Pool::has_cache) {
       if (q.shared > 0) erase_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
     }
+    if (s_.metered) expect_waste(q, c, -1);
     write_out(q, c);
     --count_;
     context_ -= c + 1;
@@ -146,7 +149,8 @@ class LazyDecodes {
     } else {
       s_.pool.take(static_cast<std::int64_t>(who.size()));
       if (s_.metered) {
-        for (const OrderedId x : who) meter_block(s_.seqs[id_of(x)]);
+        s_.table_blocks += static_cast<std::int64_t>(who.size());
+        s_.wasted_slots += waste_.take(step_);
         show_counted(who);
       }
     }
@@ -203,7 +207,15 @@ class LazyDecodes {
   void meter_block(const Seq& q) {
     ++s_.table_blocks;
     const std::int64_t waste = computed(q) + block_size_ - (q.limit - 1);
-    if (waste > 0) s_.wasted_slots += waste;
+    if (waste <= 0) return;
+    s_.wasted_slots += waste;
+    waste_.add(step_, step_, -waste);
+  }
+  // What q's last block will waste is due when it takes that, if it has not; sign 1 or -1.
+  void expect_waste(const Seq& q, std::int64_t c, int sign) {
+    const std::int64_t last_block = (q.limit - 2) / block_size_ * block_size_;
+    if (q.reserved || c > last_block) return;
+    waste_.add(step_, step_ + last_block - c, sign * (last_block + block_size_ - (q.limit - 1)));
   }
   // The takers have taken a block each, in this order.
   void show_counted(const std::vector<OrderedId>& who) {
@@ -237,6 +249,7 @@ class LazyDecodes {
   std::vector<std::vector<OrderedId>> takers_;      // by the step modulo block size that needs
   std::vector<std::int32_t> needs_;                 // a block; how many do
   std::vector<std::vector<OrderedId>> publishers_;  // by the step that fills a shared block
+  WasteRing waste_;                                 // if metered
 };
 
 }  // namespace kvsim
