@@ -55,18 +55,6 @@ TEST(catalog, inline_objects_are_themselves) {
   CHECK_EQ(Catalog().model(Model(model), "model").layers, 3);
 }
 
-TEST(catalog, an_inline_gpu_may_be_another_under_a_known_name) {
-  const Catalog catalog = packaged();
-  GpuSpec gpu = catalog.gpu(Gpu("h100-sxm"), "gpu");
-  gpu.node_gpus = 4;
-  gpu.memory_bytes *= 2;
-  CHECK(!catalog.alters(gpu));  // its kernels take as long
-  gpu.hbm_bytes_per_s *= 2;
-  CHECK(catalog.alters(gpu));
-  gpu.name = "mine";
-  CHECK(!catalog.alters(gpu));
-}
-
 TEST(catalog, objects_by_name_take_the_name) {
   Catalog catalog;
   catalog.add_models("{\"mine\": " + std::string(tiny) + "}}");
