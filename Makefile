@@ -119,9 +119,10 @@ lab-notes: build $(VENV)/.dev ## write the findings in docs/lab.md anew, from th
 lab-screenshots: build $(VENV)/.dev wasm ## draw the lab's pictures in docs/images; EVERY=--every also all sizes in out/lab
 	KVSIM_BUILD=$(BUILD) $(PY) tools/lab_screenshots.py $(EVERY)
 
-fidelity: build $(VENV)/.dev ## write docs/fidelity.md and its picture anew, from packaged measurements
+fidelity: build $(VENV)/.dev ## write docs/fidelity.md and pictures anew, from packaged measurements
 	$(PY) tools/write_fidelity.py > docs/fidelity.md.new && mv docs/fidelity.md.new docs/fidelity.md
 	$(PY) -m kvsim sharding llama-3-70b --out docs/images > /dev/null
+	$(PY) -c "from kvsim import plots; plots.save(plots.weight_gather('llama-3-70b'), 'docs/images/weight_gather')"
 
 # ---- other platforms
 

@@ -8,12 +8,15 @@
 import sys
 from collections.abc import Sequence
 
+import fit_host_time
 import kvsim
 from kvsim import validate
 from kvsim.validate.operators import operator_table
 from kvsim.validate.packaged import REQUESTS, PackagedScore
 from kvsim.validate.rows import METRICS
 
+# Of the fits without some runs; the scores take all ten.
+SEEDS = 3
 CLASSES = {
     "table": "`kernels`, measured tables: H100 SXM and H200 with 16-bit and FP8 weights",
     "fitted": "`kernels`, formulas fitted to operators of this GPU (`tables` = `fitted`)",
@@ -41,7 +44,10 @@ async_scheduling, kv_cache_dtype, enable_prefix_caching, max_num_seqs, max_num_b
 prompts_per_concurrency, gpu_memory_utilization, frontend_ms, frontend_us_per_prompt_token,
 num_gpu_blocks; what is left out is as in the 45 runs. `requests.csv` has a request a row:
 input_toks, output_toks, arrival_s, ttft_from_queued_s, e2e_from_queued_s, tpot_ms; `meta.json` has
-the engine's settings as `engine_kwargs`.
+the engine's settings as `engine_kwargs`, under vLLM's names; what of them is not simulated is
+named. A model, GPU or data type that kvsim does not know, or a model that does not fit, takes a row
+out of the score and is listed; a cell that is no number is an error with file, line and column.
+The conditions that were used head the table. Text in keys such as `engine` or `notes` is not read.
 """
 RANGES = """\
 ## What lies outside
@@ -49,10 +55,11 @@ RANGES = """\
 A run says in `warnings` what of it was not measured: a GPU without measured kernels; products of
 other sizes than 128 to 65,536; steps, prompts or contexts beyond 16,384, 16,384 and 131,072 tokens;
 more than 512 decodes a step; heads of another size than 128; all-reduces over other numbers than 2,
-4 and 8 GPUs; INT4 and INT8 weights, mixture of experts, sequence parallelism and weight gathering.
-Those of the last line are forms that no measurement stands behind (mixture of experts: one run, in
-the table above). `result.calibration` is `table`, `fitted`, `spec_sheet`, or `given` for step times
-that are the caller's own (`affine`, `polynomial`).
+4 and 8 GPUs; and forms that no measurement stands behind: all-reduces over other links than NVLink
+within a node, pipeline stages, INT4 and INT8 weights, mixture of experts (but for one run, in the
+table above), sequence parallelism and weight gathering. Of these only stages and experts have an
+error band. `result.calibration` is `table`, `fitted`, `spec_sheet`, or `given` for step times that
+are the caller's own (`affine`, `polynomial`).
 """
 
 
@@ -104,6 +111,22 @@ def runs_table(score: PackagedScore) -> str:
         )  # fmt: skip
     wall = "\n".join(measured.wall())
     return f"## The 45 runs, with tables\n\n{table(rows)}\n{wall}.\n"
+
+
+def left_out() -> str:
+    """Return errors of runs that the host time was not fitted to."""
+    rows = [["left out", "runs", "c0 (us)", "c1 (us)", "TTFT", "TPOT"]]
+    for case in fit_host_time.left_out("measured", SEEDS):
+        c0, c1 = case.host_us
+        errors = (f"{case.ttft:.1f}", f"{case.tpot:.1f}")
+        rows.append([case.name, str(case.number), str(c0), str(c1), *errors])
+    return (
+        "## Runs left out of the fit\n\nTwo numbers are fitted to the 45 runs, the host time of a "
+        "step (c0) and of a request (c1). Here they\nare fitted without some of the runs, and the "
+        f"errors (means over {SEEDS} seeds) are of those\n(`tools/fit_host_time.py`, also for "
+        "formulas instead of tables). No end-to-end run of another GPU or\nmodel was fitted to at "
+        "all.\n\n" + table(rows)
+    )
 
 
 def bands_table(score: PackagedScore) -> str:
@@ -184,8 +207,8 @@ def page() -> str:
     """Return the whole page."""
     score = validate.score_packaged()
     return "\n".join(
-        [HEAD, summary(score), bands_table(score), RANGES, question(), operators(score),
-         runs_table(score), OWN]
+        [HEAD, summary(score), left_out(), bands_table(score), RANGES, question(),
+         operators(score), runs_table(score), OWN]
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ void bind_simulate(py::module_& m);
 void bind_sweep(py::module_& m);
 void bind_queueing(py::module_& m);
 void bind_economics(py::module_& m);
+void bind_sharding(py::module_& m);
 
 // A scenario's JSON text with every field checked. Knows a newer schema before its new fields do
 // harm.

@@ -17,4 +17,5 @@ PYBIND11_MODULE(_native, m) {
   b::bind_sweep(m);
   b::bind_queueing(m);
   b::bind_economics(m);
+  b::bind_sharding(m);
 }

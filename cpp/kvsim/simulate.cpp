@@ -84,8 +84,14 @@ std::int64_t longest(const std::vector<std::int32_t>& tokens) {
   return most;
 }
 
+std::int64_t most_at_once(const Workload& w, std::int64_t requests) {
+  const auto* loop = std::get_if<ClosedLoop>(&w.arrivals);
+  return loop == nullptr ? requests : std::min(requests, loop->concurrency);
+}
+
 StepTimeContext step_time_context(const Scenario& s, const Inputs& in, const Setup& setup,
                                   const RequestTable& requests) {
+  const bool altered = setup.gpu != nullptr && in.catalog->alters(*setup.gpu);
   return {setup.model,
           setup.gpu,
           s.tensor_parallel_size,
@@ -97,10 +103,11 @@ StepTimeContext step_time_context(const Scenario& s, const Inputs& in, const Set
           setup.config.block_size,
           s.pipeline_parallel_size,
           s.engine.async_scheduling,
-          setup.gpu == nullptr ? nullptr : in.catalog->step_tables(setup.gpu->name),
+          setup.gpu == nullptr || altered ? nullptr : in.catalog->step_tables(setup.gpu->name),
+          altered,
           longest(requests.prompt_tokens),
           longest(requests.prompt_tokens) + longest(requests.output_tokens),
-          requests.size()};
+          most_at_once(s.workload, requests.size())};
 }
 
 Setup prepare(const Scenario& s, const Inputs& in, const RequestTable& requests,

@@ -16,5 +16,6 @@ def each(function: Callable[..., float], *arguments: Any) -> Any:
     if all(np.ndim(a) == 0 for a in arguments):
         return function(*arguments)
     shaped = np.broadcast_arrays(*arguments)
-    values = [function(*(a.item() for a in row)) for row in np.nditer(shaped)]
+    rows = zip(*(a.flat for a in shaped), strict=True)
+    values = [function(*(a.item() for a in row)) for row in rows]
     return np.array(values).reshape(shaped[0].shape)

@@ -427,12 +427,15 @@ class Kernels(Spec):
     link_latency_us : float, in us, default 0.5
         A hop, for ring, tree, weight_gather (from 0 up to 1000000).
     link_efficiency : float | None, default None
-        Share of a link's bandwidth reached; null = fitted (from 0.01 up to 1).
+        Share of a link's bandwidth that formulas, ring, tree and transfers reach; null = fitted. A
+        measured table has its own (from 0.01 up to 1).
     node_link_gb_per_s : float | None, in GB/s, default None
         Link between nodes (InfiniBand), per direction and node; null = none (above 0 up to
         1000000).
     node_link_latency_us : float, in us, default 5.0
         Latency of the link between nodes (from 0 up to 1000000).
+    node_gpus : int | None, in GPUs, default None
+        GPUs of a node, which the faster link joins; null = the GPU's node_gpus (from 1 up to 1024).
     """
 
     tables: OperatorTables
@@ -448,6 +451,7 @@ class Kernels(Spec):
     link_efficiency: float | None
     node_link_gb_per_s: float | None
     node_link_latency_us: float
+    node_gpus: int | None
 
     _type: ClassVar[str] = "Kernels"
     _kind: ClassVar[str | None] = "kernels"
@@ -461,6 +465,7 @@ class Kernels(Spec):
         "link_efficiency": real,
         "node_link_gb_per_s": real,
         "node_link_latency_us": real,
+        "node_gpus": whole,
     }
 
     def __init__(
@@ -479,6 +484,7 @@ class Kernels(Spec):
         link_efficiency: float | None = None,
         node_link_gb_per_s: float | None = None,
         node_link_latency_us: float = 5.0,
+        node_gpus: int | None = None,
     ) -> None:
         self._set(
             tables=tables,
@@ -494,6 +500,7 @@ class Kernels(Spec):
             link_efficiency=link_efficiency,
             node_link_gb_per_s=node_link_gb_per_s,
             node_link_latency_us=node_link_latency_us,
+            node_gpus=node_gpus,
         )
 
 

@@ -28,6 +28,11 @@ __all__: list[str] = [
     "mean_blocks",
     "operator_ns",
     "paged_internal_waste",
+    "parallelism_all_gather_ns",
+    "parallelism_all_reduce_ns",
+    "parallelism_bubble_fraction",
+    "parallelism_prefill_ns",
+    "parallelism_weight_gather_tokens",
     "queueing_any_slow_probability",
     "queueing_batch_queue_capacity_per_s",
     "queueing_batch_queue_mean_sojourn_s",
@@ -304,6 +309,37 @@ def paged_internal_waste(
     Share of those blocks' slots without a token.
     """
 
+def parallelism_all_gather_ns(
+    gpus: typing.SupportsInt | typing.SupportsIndex,
+    bytes: typing.SupportsFloat | typing.SupportsIndex,
+    bytes_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    hop_ns: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
+def parallelism_all_reduce_ns(
+    gpus: typing.SupportsInt | typing.SupportsIndex,
+    bytes: typing.SupportsFloat | typing.SupportsIndex,
+    bytes_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    hop_ns: typing.SupportsFloat | typing.SupportsIndex,
+    tree: bool,
+) -> float: ...
+def parallelism_bubble_fraction(
+    stages: typing.SupportsInt | typing.SupportsIndex,
+    micro_batches: typing.SupportsInt | typing.SupportsIndex,
+) -> float: ...
+def parallelism_prefill_ns(
+    params: typing.SupportsFloat | typing.SupportsIndex,
+    layers: typing.SupportsInt | typing.SupportsIndex,
+    hidden: typing.SupportsFloat | typing.SupportsIndex,
+    tokens: typing.SupportsFloat | typing.SupportsIndex,
+    gpus: typing.SupportsInt | typing.SupportsIndex,
+    flops_per_gpu: typing.SupportsFloat | typing.SupportsIndex,
+    bytes_per_s: typing.SupportsFloat | typing.SupportsIndex,
+    hop_ns: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[float, float]: ...
+def parallelism_weight_gather_tokens(
+    layer_weight_bytes: typing.SupportsFloat | typing.SupportsIndex,
+    hidden: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
 def queueing_any_slow_probability(
     p: typing.SupportsFloat | typing.SupportsIndex, n: typing.SupportsInt | typing.SupportsIndex
 ) -> float: ...

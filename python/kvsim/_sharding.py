@@ -10,6 +10,7 @@ from kvsim._pandas import frame
 from kvsim._sweep import sweep
 from kvsim._waterfall import Waterfall
 from kvsim.errors import ConfigError
+from kvsim.parallelism import weight_gather_tokens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +131,9 @@ class Sharding:
     title : str
         Model, data type, GPUs, prompt.
     target_ttft_ms : float
+    weight_gather_tokens : float
+        Tokens a step above which gathering sharded weights would move less than all-reduces of
+        activations do (`parallelism.weight_gather_tokens`).
     splits : tuple of Split
         Most tensor parallel first.
     warnings : tuple of str
@@ -138,6 +142,7 @@ class Sharding:
 
     title: str
     target_ttft_ms: float
+    weight_gather_tokens: float
     splits: tuple[Split, ...]
     warnings: tuple[str, ...]
 
@@ -146,6 +151,14 @@ class Sharding:
         """The split with the least TTFT, None if none can be."""
         able = [s for s in self.splits if s.ttft_ms is not None]
         return min(able, key=lambda s: s.ttft_ms or 0.0, default=None)
+
+    @property
+    def weight_gather_text(self) -> str:
+        """In words."""
+        return (
+            f"gathering weights moves less than all-reduces above {self.weight_gather_tokens:,.0f} "
+            "tokens a step"
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one mapping of plain values a split."""
@@ -180,6 +193,7 @@ class Sharding:
                 f"{s.load[-1].concurrency} clients ({s.binds_under_load} binds); KV room "
                 f"{s.kv_tokens:,} tokens"
             )
+        lines.append(self.weight_gather_text)
         return "\n".join(lines)
 
 
@@ -251,7 +265,7 @@ def sharding(
     >>> found = kvsim.sharding("llama-3-70b", gpus=16, step_time=nodes, weight_dtype="fp8",
     ...                        concurrencies=[4])
     >>> [(split.name, round(split.ttft_parts.parts_ms["comm"], 1)) for split in found.splits[:2]]
-    [('TP 16 x PP 1', 20.0), ('TP 8 x PP 2', 14.8)]
+    [('TP 16 x PP 1', 21.6), ('TP 8 x PP 2', 14.8)]
     """
     _check_number("gpus", gpus, whole=True)
     _check_number("target_ttft_ms", target_ttft_ms)
@@ -282,6 +296,9 @@ def sharding(
         for clients in (1, *loops)
     ]
     runs = sweep(base, points, record="requests", threads=threads)
+    reasons = set(runs.reason)
+    if set(runs.status) == {"invalid"} and len(reasons) == 1:
+        raise ConfigError(reasons.pop())  # nothing that another split would mend
     splits = [
         _split(
             (tp, pp),
@@ -294,7 +311,8 @@ def sharding(
     name = model if isinstance(model, str) else _name(model)
     device = gpu if isinstance(gpu, str) else _name(gpu)
     title = f"{name} ({weight_dtype}) on {gpus} {device}, prompt of {prompt_tokens:,} tokens"
-    return Sharding(title, float(target_ttft_ms), tuple(splits), tuple(runs.warnings))
+    gather = weight_gather_tokens(model, weight_dtype)
+    return Sharding(title, float(target_ttft_ms), gather, tuple(splits), tuple(runs.warnings))
 
 
 def _split(

@@ -226,6 +226,21 @@ class Model:
         bits = _bits("kv_cache_dtype", dtype, KV_CACHE_BITS)
         return 2 * self.layers * self.kv_heads * self.head_dim * bits // 8
 
+    def layer_bytes(self, dtype: str = "bf16") -> float:
+        """Bytes of the matrices of one layer, over all GPUs.
+
+        Raises
+        ------
+        CatalogError
+            If the type is not one that `weight_bytes` knows.
+
+        Examples
+        --------
+        >>> model("llama-3-70b").layer_bytes("fp8")
+        855638016.0
+        """
+        return self._layer_weights / self.layers * _bits("weight_dtype", dtype, WEIGHT_BITS) / 8
+
     def weight_bytes(self, dtype: str = "bf16") -> int:
         """Bytes of the weights over all GPUs.
 

@@ -48,6 +48,19 @@ def test_run_prints_tables(capsys: pytest.CaptureFixture[str], scenario: str) ->
     assert run.err == ""
 
 
+def test_the_parts_that_a_run_prints_add_up(
+    capsys: pytest.CaptureFixture[str], scenario: str
+) -> None:
+    text = Run(capsys, "run", scenario, "--set", "engine.frontend_ms=50").out
+    parts = {
+        line.split()[0]: float(line.split()[1].replace(",", ""))
+        for line in text.splitlines() if line.startswith(" mean_") and " ms" in line
+    }  # fmt: skip
+    e2e = next(line for line in text.splitlines() if "arrival to last token" in line)
+    assert len(parts) == 9
+    assert sum(parts.values()) == pytest.approx(float(e2e.split()[4].replace(",", "")), rel=2e-3)
+
+
 def test_run_prints_json(capsys: pytest.CaptureFixture[str], scenario: str) -> None:
     run = Run(capsys, "run", scenario, "--json", "--set", "seed=7", "--set", "record=summary")
     parsed = json.loads(run.out)
@@ -326,6 +339,13 @@ def test_sharding_lists_splits(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert (tmp_path / "sharding.png").stat().st_size > 10_000
     rows = json.loads(Run(capsys, "sharding", "llama-3-8b", "--gpus", "2", "--json").out)
     assert [row["split"] for row in rows] == ["TP 2 x PP 1", "TP 1 x PP 2"]
+    nodes = ("--gpus", "8", "--node-gpus", "4", "--concurrencies", "1", "--json")
+    alone = json.loads(Run(capsys, "sharding", "llama-3-70b", *nodes).out)
+    assert {row["status"] for row in alone} == {"invalid"}
+    assert all("step_time.node_link_gb_per_s" in row["reason"] for row in alone)
+    joined = Run(capsys, "sharding", "llama-3-70b", *nodes, "--node-link-gb-per-s", "50")
+    by_split = {row["split"]: row["ttft_comm_ms"] for row in json.loads(joined.out)}
+    assert by_split["TP 8 x PP 1"] > 5 * by_split["TP 4 x PP 2"]
     wrong = Run(capsys, "sharding", "llama-3-70b", "--engine", "vllm-0.3")
     assert wrong.code == 2
     assert "vllm-0.33" in wrong.err

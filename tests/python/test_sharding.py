@@ -100,11 +100,22 @@ def test_splits_that_cannot_be_say_why() -> None:
         ({"concurrencies": [0]}, "concurrencies: got 0"),
         ({"engine": "vllm-1"}, "engine"),
         ({"weight_dtype": "fp6"}, "weight_dtype"),
+        ({"weight_dtype": "fp8", "gpu": "a100-80"}, "what gpu .*nearest: int8"),
+        ({"gpu": "h300"}, 'gpu: got "h300"'),
     ],
 )
 def test_bad_input(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(kvsim.ConfigError, match=message):
         kvsim.sharding("llama-3-70b", **arguments)  # type: ignore[arg-type]
+
+
+def test_an_inline_model_and_gpu_without_names() -> None:
+    model = {k: v for k, v in kvsim.catalog.model("llama-3-8b").to_dict().items() if k != "name"}
+    gpu = {k: v for k, v in kvsim.catalog.gpu("l40s").to_dict().items() if k != "name"}
+    found = kvsim.sharding(model, 2, gpu=gpu, concurrencies=[1])
+    assert found.title.startswith("custom (bf16) on 2 custom")
+    assert found.weight_gather_tokens == 13312
+    assert found.splits[0].status == "ok"
 
 
 def test_other_forms(found: kvsim.Sharding) -> None:
@@ -116,6 +127,7 @@ def test_other_forms(found: kvsim.Sharding) -> None:
         "ttft_comm_ms", "ttft_bubble_ms", "ttft_preempted_ms", "ttft_redo_ms",
     )) == pytest.approx(rows[0]["ttft_ms"])  # fmt: skip
     assert "misses" in str(found)
+    assert "above 26,112 tokens a step" in str(found)
 
 
 def test_picture(found: kvsim.Sharding) -> None:

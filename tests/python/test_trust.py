@@ -98,6 +98,24 @@ def test_what_was_not_measured_has_no_band_and_a_warning() -> None:
     assert run().warnings == ()
 
 
+def test_a_gpu_with_other_numbers_is_another_whatever_its_name() -> None:
+    h100 = kvsim.catalog.gpu("h100-sxm").to_dict()
+    assert run(gpu=h100).to_dict()["summary"] == run().to_dict()["summary"]
+    larger = run(
+        gpu={**h100, "memory_bytes": 2 * h100["memory_bytes"], "node_gpus": 4},
+        step_time={"kind": "kernels", "node_link_gb_per_s": 400},
+        tensor_parallel_size=4,
+    )
+    assert larger.calibration == "table"
+    for step_time in ({"kind": "kernels"}, {"kind": "roofline"}):
+        twice = run(gpu={**h100, "hbm_bytes_per_s": 6.7e12}, step_time=step_time)
+        assert twice.calibration == "spec_sheet"
+    kernels = run(gpu={**h100, "hbm_bytes_per_s": 6.7e12})
+    assert any("h100-sxm, with other numbers than the catalogue's," in w for w in kernels.warnings)
+    renamed = run(gpu={**h100, "hbm_bytes_per_s": 6.7e12, "name": "mine"})
+    assert renamed.summary["mean_tpot_ms"] == kernels.summary["mean_tpot_ms"]
+
+
 def test_bands_are_nearest_ranks() -> None:
     assert band([i / 100 for i in range(100)]) == (0.04, 0.94)
     assert band([0.5]) == (0.5, 0.5)

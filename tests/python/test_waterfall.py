@@ -164,6 +164,15 @@ def test_a_picture_ends_at_the_total_and_has_a_ghost(result: kvsim.Result) -> No
     assert "time (ms)" in texts
 
 
+def test_a_picture_of_one_request_and_of_one_step(result: kvsim.Result) -> None:
+    for choice in ({"request": 7}, {"step": 5}):
+        ax = plots.waterfall(result, **choice)  # type: ignore[arg-type]
+        total = result.waterfall(**choice).total_ms  # type: ignore[arg-type]
+        assert any(p.get_width() == pytest.approx(total) for p in ax.patches)
+    with pytest.raises(kvsim.ConfigError, match="got several of"):
+        plots.waterfall(result, request=7, step=5)
+
+
 def test_bands_as_stacked_bars(result: kvsim.Result) -> None:
     ax = plots.waterfall(result.waterfalls("e2e"))
     assert sum(p.get_width() for p in ax.patches) == pytest.approx(

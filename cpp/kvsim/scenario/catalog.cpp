@@ -1,6 +1,7 @@
 #include "kvsim/scenario/catalog.hpp"
 
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,15 @@ void Catalog::add_step_tables(std::string_view json_text) {
   if (!step_tables_.emplace(gpu, std::move(tables)).second) {
     bad_field("step_time_tables.gpu", quoted(gpu), "a GPU that has no tables yet");
   }
+}
+
+bool Catalog::alters(const GpuSpec& gpu) const {
+  const auto numbers = [](const GpuSpec& g) {
+    return std::tie(g.hbm_bytes_per_s, g.flops_fp16, g.flops_fp8, g.flops_int8, g.sms, g.link,
+                    g.link_bytes_per_s);
+  };
+  const auto found = gpus_.find(gpu.name);
+  return found != gpus_.end() && numbers(found->second) != numbers(gpu);
 }
 
 const GpuTables* Catalog::step_tables(std::string_view gpu) const {

@@ -24,6 +24,9 @@ class Catalog {
                                        std::string_view path) const;
   [[nodiscard]] const GpuSpec& gpu(const std::variant<std::string, GpuSpec>& g,
                                    std::string_view path) const;
+  // Whether a GPU has the name of one of the catalogue, but is another by what its kernels' times
+  // depend on.
+  [[nodiscard]] bool alters(const GpuSpec& gpu) const;
   // Null if there are none of this name.
   [[nodiscard]] const GpuTables* step_tables(std::string_view gpu) const;
 

@@ -22,10 +22,11 @@ struct StepTimeContext {
   std::int64_t pipeline_parallel_size = 1;
   bool async_scheduling = false;
   const GpuTables* tables = nullptr;  // measured operators of the GPU; null if there are none
+  bool altered_gpu = false;           // one with the name of a measured GPU and other numbers
   // Of the workload, to tell what is extrapolated; 0 if not known.
   std::int64_t longest_prompt = 0;
   std::int64_t longest_context = 0;
-  std::int64_t most_requests = 0;
+  std::int64_t most_requests = 0;  // at once
 };
 
 }  // namespace kvsim

@@ -31,15 +31,26 @@ TensorParallelForm small_form(const Kernels& p) {
              : p.tensor_parallel_form;
 }
 
+LinkFields links_of(const Kernels& p) {
+  return {p.link,
+          p.link_gb_per_s,
+          p.node_link_gb_per_s,
+          p.link_efficiency,
+          p.link_latency_us,
+          p.node_link_latency_us,
+          p.node_gpus};
+}
+
 Parallel make_parallel(const Kernels& p, TensorParallelForm form, const StepTimeContext& context) {
   check_model_and_gpu(context, Kernels::kind);
-  const LinkFields links{p.link,
-                         p.link_gb_per_s,
-                         p.node_link_gb_per_s,
-                         p.link_efficiency,
-                         p.link_latency_us,
-                         p.node_link_latency_us};
-  return Parallel(links, p.all_reduce, form, context);
+  return Parallel(links_of(p), p.all_reduce, form, context);
+}
+
+// Whether layers are shared over links that no all-reduce was measured on.
+bool unmeasured_link(const Kernels& p, const StepTimeContext& c) {
+  const LinkFields links = links_of(p);
+  return c.tensor_parallel_size > 1 &&
+         (links.other_link() || c.tensor_parallel_size > links.gpus_of_a_node(*c.gpu));
 }
 
 bool has_table(const StepTimeContext& c) {
@@ -60,7 +71,9 @@ bool measured(const Kernels& p, const StepTimeContext& c) {
   return has_table(c);
 }
 
-bool calibrated(const GpuSpec& gpu) { return gpu.name == "h100-sxm" || gpu.name == "h200"; }
+bool calibrated(const StepTimeContext& c) {
+  return !c.altered_gpu && (c.gpu->name == "h100-sxm" || c.gpu->name == "h200");
+}
 
 }  // namespace
 
@@ -100,12 +113,13 @@ KernelTime::KernelTime(const Kernels& p, const StepTimeContext& c)
 }
 
 void KernelTime::judge(const Kernels& p, const StepTimeContext& c, bool table) {
-  trust_.calibration = table                ? Calibration::table
-                       : calibrated(*c.gpu) ? Calibration::fitted
-                                            : Calibration::spec_sheet;
+  trust_.calibration = table           ? Calibration::table
+                       : calibrated(c) ? Calibration::fitted
+                                       : Calibration::spec_sheet;
   const bool unmeasured =
       c.weight_dtype == WeightDtype::int4 || c.weight_dtype == WeightDtype::int8 ||
-      (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1);
+      (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1) ||
+      unmeasured_link(p, c);
   if (unmeasured) return;
   trust_.residuals = c.model->num_experts > 0                    ? &residuals::experts
                      : trust_.calibration == Calibration::table  ? &residuals::table
@@ -144,6 +158,7 @@ void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
   }
   if (trust_.calibration == Calibration::spec_sheet) {
     warnings_.push_back("step_time: " + c.gpu->name +
+                        (c.altered_gpu ? ", with other numbers than the catalogue's," : "") +
                         " has no measured kernels; formulas fitted to H100 and H200 are scaled by "
                         "its data sheet");
   }
@@ -153,6 +168,16 @@ void KernelTime::warn(const Kernels& p, const StepTimeContext& c) {
   }
   if (c.model->num_experts > 0) {
     warnings_.emplace_back("step_time: mixture of experts is a rough form");
+  }
+  if (unmeasured_link(p, c)) {
+    warnings_.emplace_back(
+        "step_time: all-reduces over other links than NVLink within a node were not measured; a "
+        "formula fitted to those is scaled by bandwidth and latency");
+  }
+  if (c.pipeline_parallel_size > 1) {
+    warnings_.emplace_back(
+        "step_time: no run with pipeline stages was measured; each stage's host time and what "
+        "stages send are assumed");
   }
   if (p.tensor_parallel_form != TensorParallelForm::all_reduce && c.tensor_parallel_size > 1) {
     warnings_.push_back("step_time: " + std::string(enum_name(p.tensor_parallel_form)) +

@@ -45,6 +45,7 @@ struct Kernels {
   std::optional<double> link_efficiency;
   std::optional<double> node_link_gb_per_s;
   double node_link_latency_us = 5.0;
+  std::optional<std::int64_t> node_gpus;
 
   static constexpr std::string_view kind = "kernels";
   static constexpr std::string_view type_name = "Kernels";
@@ -101,9 +102,12 @@ struct Kernels {
                .doc = "Link between GPUs of a node, per direction; null = the GPU's."}),
         field("link_latency_us", &K::link_latency_us,
               {.unit = "us", .min = 0, .max = 1e6, .doc = "A hop, for ring, tree, weight_gather."}),
-        field(
-            "link_efficiency", &K::link_efficiency,
-            {.min = 0.01, .max = 1, .doc = "Share of a link's bandwidth reached; null = fitted."}),
+        field("link_efficiency", &K::link_efficiency,
+              {.min = 0.01,
+               .max = 1,
+               .doc = "Share of a link's bandwidth that formulas, ring, tree and transfers reach; "
+                      "null = "
+                      "fitted. A measured table has its own."}),
         field("node_link_gb_per_s", &K::node_link_gb_per_s,
               {.unit = "GB/s",
                .min = 0,
@@ -111,7 +115,12 @@ struct Kernels {
                .exclusive_min = true,
                .doc = "Link between nodes (InfiniBand), per direction and node; null = none."}),
         field("node_link_latency_us", &K::node_link_latency_us,
-              {.unit = "us", .min = 0, .max = 1e6, .doc = "Latency of the link between nodes."})};
+              {.unit = "us", .min = 0, .max = 1e6, .doc = "Latency of the link between nodes."}),
+        field("node_gpus", &K::node_gpus,
+              {.unit = "GPUs",
+               .min = 1,
+               .max = 1024,
+               .doc = "GPUs of a node, which the faster link joins; null = the GPU's node_gpus."})};
   }
 };
 

@@ -16,9 +16,9 @@ constexpr double activation_bytes = 2;
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-AllReduceKind resolve(AllReduceKind kind, bool has_table, bool own_link) {
+AllReduceKind resolve(AllReduceKind kind, bool has_table, bool other_link) {
   if (kind != AllReduceKind::automatic) return kind;
-  return has_table && !own_link ? AllReduceKind::table : AllReduceKind::fitted;
+  return has_table && !other_link ? AllReduceKind::table : AllReduceKind::fitted;
 }
 
 }  // namespace
@@ -27,27 +27,34 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
                    const StepTimeContext& context)
     : gpus_(context.tensor_parallel_size), form_(form) {
   const GpuSpec& gpu = *context.gpu;
+  const std::int64_t node_gpus = fields.gpus_of_a_node(gpu);
   const std::int64_t all = gpus_ * context.pipeline_parallel_size;
-  if (all > gpu.node_gpus && !fields.node_link_gb_per_s) {
+  if (all > node_gpus && !fields.node_link_gb_per_s) {
     bad_field(
-        gpus_ > gpu.node_gpus ? "tensor_parallel_size" : "pipeline_parallel_size",
+        gpus_ > node_gpus ? "tensor_parallel_size" : "pipeline_parallel_size",
         std::to_string(gpus_) + " x " + std::to_string(context.pipeline_parallel_size) + " GPUs",
-        "at most " + std::to_string(gpu.node_gpus) + ", the GPUs of a node of " + quoted(gpu.name) +
-            " (its node_gpus), or a link between nodes: step_time.node_link_gb_per_s");
+        "at most " + std::to_string(node_gpus) + ", the GPUs of a node of " + quoted(gpu.name) +
+            " (step_time.node_gpus, else the GPU's), or a link between nodes: "
+            "step_time.node_link_gb_per_s");
   }
-  const bool within = gpus_ <= gpu.node_gpus;
+  const bool within = gpus_ <= node_gpus;
   const AllReduceTable* table =
       context.tables == nullptr || !within ? nullptr : context.tables->all_reduce_of(gpus_);
   if (fields.link != LinkKind::automatic && fields.link_gb_per_s) {
     bad_field("step_time.link_gb_per_s", decimal_text(*fields.link_gb_per_s),
               "null, since step_time.link is " + quoted(enum_name(fields.link)));
   }
-  const bool own_link = fields.link_gb_per_s || fields.link != LinkKind::automatic;
   const double near_rate = fields.link_gb_per_s            ? 1e9 * *fields.link_gb_per_s
                            : fields.link == LinkKind::pcie ? gpu.pcie_bytes_per_s
                                                            : gpu.link_bytes_per_s;
-  kind_ = resolve(kind, table != nullptr, own_link);
+  kind_ = resolve(kind, table != nullptr, fields.other_link());
   if (kind_ == AllReduceKind::table && gpus_ > 1) {
+    if (fields.other_link()) {
+      bad_field("step_time.all_reduce", quoted("table"),
+                "auto, fitted, ring, tree; the table was measured on the GPU's own link, and "
+                "step_time." +
+                    std::string(fields.link_gb_per_s ? "link_gb_per_s" : "link") + " says another");
+    }
     if (table == nullptr) {
       bad_field("step_time.all_reduce", quoted("table"),
                 "auto, fitted, ring, tree; a table is there for 2, 4 and 8 GPUs in a node of "
@@ -60,7 +67,7 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   node_link_ = {node_rate, 1e3 * fields.node_link_latency_us};
   link_ = {efficiency * near_rate, 1e3 * fields.link_latency_us};
   // Within a node every GPU can reach the other half (a switch); between nodes, each node.
-  const std::int64_t nodes = ceil_div(gpus_, gpu.node_gpus);
+  const std::int64_t nodes = ceil_div(gpus_, node_gpus);
   bisection_bytes_per_s_ =
       within ? static_cast<double>(gpus_ / 2) * near_rate
              : static_cast<double>(nodes / 2) * 1e9 * fields.node_link_gb_per_s.value_or(0);
@@ -68,9 +75,11 @@ Parallel::Parallel(const LinkFields& fields, AllReduceKind kind, TensorParallelF
   // them.
   if (!within) {
     link_ = {std::min(link_.bytes_per_s, node_rate), std::max(link_.hop_ns, node_link_.hop_ns)};
+    // Reduce-scatter and all-gather between the nodes, on top of what was fitted within one.
+    node_hops_ns_ = 2 * static_cast<double>(nodes - 1) * node_link_.hop_ns;
   }
   transfers_ = context.pipeline_parallel_size - 1;
-  const std::int64_t stages_per_node = std::max<std::int64_t>(1, gpu.node_gpus / gpus_);
+  const std::int64_t stages_per_node = std::max<std::int64_t>(1, node_gpus / gpus_);
   node_transfers_ = within ? transfers_ / stages_per_node : transfers_;
 }
 
@@ -87,7 +96,7 @@ double Parallel::all_reduce_ns(double bytes) const {
       break;
   }
   const auto t = static_cast<double>(gpus_);
-  return fitted::all_reduce.launch_ns + fitted::all_reduce.hop_ns * t +
+  return fitted::all_reduce.launch_ns + fitted::all_reduce.hop_ns * t + node_hops_ns_ +
          collectives::transfer_ns(2 * (t - 1) / t * bytes, link_);
 }
 

@@ -54,6 +54,14 @@ struct LinkFields {
   std::optional<double> link_efficiency;
   double link_latency_us = 0.5;
   double node_link_latency_us = 5.0;
+  std::optional<std::int64_t> node_gpus;
+
+  // Whether GPUs of a node are joined by something else than the link that all-reduces were
+  // measured on.
+  [[nodiscard]] bool other_link() const { return link != LinkKind::automatic || link_gb_per_s; }
+  [[nodiscard]] std::int64_t gpus_of_a_node(const GpuSpec& gpu) const {
+    return node_gpus.value_or(gpu.node_gpus);
+  }
 };
 
 class Parallel {
@@ -84,6 +92,7 @@ class Parallel {
   TensorParallelForm form_;
   collectives::Link link_;       // of the group that shares a layer
   collectives::Link node_link_;  // between nodes
+  double node_hops_ns_ = 0;      // of a fitted all-reduce, beside those within a node
   double bisection_bytes_per_s_ = 1;
   Interpolated table_;
   std::int64_t transfers_ = 0;       // between stages

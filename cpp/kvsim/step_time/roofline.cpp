@@ -100,7 +100,7 @@ RooflineTime::RooflineTime(const Roofline& p, const StepTimeContext& context) {
   }
   host_ns_ = p.host_overhead_us * 1e3;
   host_ns_per_entry_ = p.host_overhead_us_per_seq * 1e3;
-  const bool measured = context.gpu->name == "h100-sxm";
+  const bool measured = context.gpu->name == "h100-sxm" && !context.altered_gpu;
   trust_.calibration = measured ? Calibration::fitted : Calibration::spec_sheet;
   if (measured && context.model->num_experts == 0) trust_.residuals = &residuals::roofline;
 }

@@ -24,9 +24,11 @@ _SHOWN = (
     ("rates", ("completed", "duration_s", "request_throughput", "output_throughput",
                "total_token_throughput", "request_goodput")),
     ("load", ("utilization", "mean_running", "max_running", "mean_waiting", "max_waiting",
-              "mean_kv_use", "max_kv_use", "preemptions", "prefix_hit_rate")),
-    ("a request's time", ("mean_queue_ms", "mean_host_ms", "mean_compute_ms", "mean_hbm_ms",
-                          "mean_comm_ms", "mean_preempted_ms", "mean_redo_ms", "mean_bubble_ms")),
+              "mean_kv_use", "max_kv_use", "preemptions", "prefix_hit_rate",
+              "peak_bisection_utilization")),
+    ("a request's time", ("mean_frontend_ms", "mean_queue_ms", "mean_host_ms", "mean_compute_ms",
+                          "mean_hbm_ms", "mean_comm_ms", "mean_preempted_ms", "mean_redo_ms",
+                          "mean_bubble_ms")),
 )  # fmt: skip
 _RAN = ("ok", "unstable")
 _PARTS = ("mean", "p50", "p90", "p95", "p99", "p99.9")

@@ -30,6 +30,16 @@ def sharding(
     weight_dtype: Annotated[
         str, typer.Option("--weight-dtype", metavar="TYPE", help="bf16, fp8, ...")
     ] = "bf16",
+    kv_cache_dtype: Annotated[
+        str, typer.Option("--kv-cache-dtype", metavar="TYPE", help="auto (16 bits), fp8, ...")
+    ] = "auto",
+    node_link: Annotated[
+        float | None,
+        typer.Option("--node-link-gb-per-s", metavar="GB/S", help="Link between nodes."),
+    ] = None,
+    node_gpus: Annotated[
+        int | None, typer.Option("--node-gpus", metavar="N", help="GPUs of a node.")
+    ] = None,
     engine: Annotated[
         str, typer.Option("--engine", metavar="PRESET", help="A version of an engine.")
     ] = "vllm-0.33",
@@ -44,7 +54,8 @@ def sharding(
     """List all splits of a model over GPUs: latency of one request, throughput, what binds."""
     found = kvsim.sharding(
         model, gpus, target, gpu=gpu, prompt_tokens=prompt_tokens, output_tokens=output_tokens,
-        weight_dtype=weight_dtype, engine=engine,
+        weight_dtype=weight_dtype, kv_cache_dtype=kv_cache_dtype, engine=engine,
+        step_time={"kind": "kernels", "node_link_gb_per_s": node_link, "node_gpus": node_gpus},
         concurrencies=parse_values(concurrencies, "--concurrencies"),
     )  # fmt: skip
     if as_json:
@@ -74,5 +85,6 @@ def _show(found: kvsim.Sharding) -> None:
     for s in found.splits:
         if s.reason:
             print(f"{s.name}: {s.status}: {s.reason}")
+    print(found.weight_gather_text)
     for warning in found.warnings:
         print(f"note: {warning}")

@@ -27,6 +27,7 @@ from kvsim.plots.style import save, style
 from kvsim.plots.timeline import timeline
 from kvsim.plots.tradeoff import latency_tradeoff
 from kvsim.plots.waterfall import waterfall
+from kvsim.plots.weight_gather import weight_gather
 
 # What `SweepResult.plot` draws, by kind.
 SWEEP_PLOTS = {
@@ -64,4 +65,5 @@ __all__ = [
     "tail",
     "timeline",
     "waterfall",
+    "weight_gather",
 ]

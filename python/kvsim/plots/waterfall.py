@@ -25,6 +25,8 @@ def waterfall(
     *,
     metric: str = "e2e",
     percentile: float | None = None,
+    request: int | None = None,
+    step: int | None = None,
     previous: Drawable | None = None,
     title: str | None = None,
 ) -> Axes:
@@ -41,6 +43,8 @@ def waterfall(
         Of runs: which latency.
     percentile : float, optional
         Of runs: the requests around this percentile instead of the mean.
+    request, step : int, optional
+        Of runs: this request, or this step.
     previous : Result or Waterfall, optional
         Another run, as a ghost behind the one that is drawn.
     title : str, optional
@@ -64,7 +68,7 @@ def waterfall(
     def resolve(thing: Drawable) -> Waterfall:
         if isinstance(thing, Waterfall):
             return thing
-        return thing.waterfall(metric, percentile=percentile)
+        return thing.waterfall(metric, percentile=percentile, request=request, step=step)
 
     ax = axes(ax)
     if isinstance(what, Result | Waterfall):

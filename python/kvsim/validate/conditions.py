@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvsim import catalog
 from kvsim._names import nearest
 from kvsim.errors import ConfigError
+from kvsim.validate.files import Row, read_csv, read_object
+from kvsim.validate.names import gpu_name, kv_cache_dtype, model_name, weight_dtype
 
-# Names that measurements have for GPUs, beside the catalogue's own.
-GPUS = {"h100": "h100-sxm", "h10080gb": "h100-sxm", "h200sxm": "h200", "b200sxm": "b200"}
-DTYPES = {"fp8": "fp8", "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "float16": "fp16"}
-KV_DTYPES = {"bfloat16": "bf16", "float16": "fp16", "fp8_e4m3": "fp8", "fp8_e5m2": "fp8"}
 ALIASES = {
     "range_ratio": "length_range_ratio",
     "len_range_ratio": "length_range_ratio",
@@ -86,6 +80,24 @@ class Conditions:
     frontend_us_per_prompt_token: float = 2.0
     num_gpu_blocks: int | None = None
 
+    def __str__(self) -> str:
+        """In a line."""
+        low, high = self.length_range_ratio
+        parts = [
+            f"lengths {low:g} to {high:g} of the nominal",
+            f"{self.prompts_per_concurrency} prompts a client",
+            f"{'a' if self.async_scheduling else ''}synchronous scheduling",
+            f"KV cache {self.kv_cache_dtype}",
+            f"{'' if self.enable_prefix_caching else 'no '}prefix caching",
+            f"{self.max_num_batched_tokens} tokens a step",
+            f"max_num_seqs {self.max_num_seqs or '= clients'}",
+            f"gpu_memory_utilization {self.gpu_memory_utilization:g}",
+            f"front end {self.frontend_ms:g} ms + {self.frontend_us_per_prompt_token:g} us a token",
+        ]
+        if self.num_gpu_blocks is not None:
+            parts.append(f"{self.num_gpu_blocks} KV blocks")
+        return ", ".join(parts)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -104,37 +116,6 @@ class Run:
     tpot_ms: float
 
 
-def model_name(name: str) -> str:
-    """Return the catalogue's name of a model as its repository spells it.
-
-    Examples
-    --------
-    >>> model_name("meta-llama/Llama-3.1-70B"), model_name("Qwen/Qwen3-30B-A3B-Instruct-2507")
-    ('llama-3.1-70b', 'qwen3-30b-a3b')
-    """
-    short = name.rpartition("/")[2].lower()
-    short = re.sub(r"(-instruct|-it|-chat|-hf|-fp8|-fp8-dynamic|-\d{4})+$", "", short)
-    bare = short.removeprefix("meta-")
-    return bare if bare in catalog.models() else short
-
-
-def gpu_name(name: str) -> str:
-    """Return the catalogue's name of a GPU as measurements spell it.
-
-    Examples
-    --------
-    >>> gpu_name("h100_sxm"), gpu_name("RTXPRO6000"), gpu_name("h200_sxm"), gpu_name("RTX4090")
-    ('h100-sxm', 'rtx-pro-6000', 'h200', 'rtx-4090')
-    """
-    letters = _letters(name).removeprefix("nvidia")
-    known = {_letters(known): known for known in catalog.gpus()}
-    return known.get(letters) or GPUS.get(letters) or name
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 def read_conditions(path: str | Path | None) -> Conditions:
     """Read a conditions file; None gives the conditions of the 45 open runs.
 
@@ -145,17 +126,10 @@ def read_conditions(path: str | Path | None) -> Conditions:
     """
     if path is None:
         return Conditions()
-    text = Path(path).read_text(encoding="utf-8")
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{path}: no JSON: {error}") from None
-    if not isinstance(document, dict):
-        kind = type(document).__name__
-        raise ConfigError(f"{path}: got a {kind}; allowed: an object of conditions")
     known = list(Conditions.__dataclass_fields__)
     values: dict[str, Any] = {}
-    for key, value in document.items():
+    said: dict[str, str] = {}
+    for key, value in read_object(path, "an object of conditions").items():
         name = re.sub(r"[\s-]+", "_", key.strip().lower())
         name = ALIASES.get(name, name)
         if name in TEXTS and isinstance(value, str):
@@ -164,78 +138,67 @@ def read_conditions(path: str | Path | None) -> Conditions:
             raise ConfigError(
                 f"{path}: {key}: no condition; allowed: {', '.join(known)}{nearest(key, known)}"
             )
-        values[name] = _checked(f"{path}: {key}", name, value)
+        if name in said:
+            raise ConfigError(f"{path}: {key}: the same as {said[name]}; allowed: one of them")
+        said[name] = key
+        if value is not None:
+            values[name] = _checked(f"{path}: {key}", name, value)
     return Conditions(**values)
 
 
 def _checked(where: str, name: str, value: Any) -> Any:
     default = getattr(Conditions(), name)
     if name == "kv_cache_dtype" and isinstance(value, str):
-        return KV_DTYPES.get(value.lower(), value.lower())
+        return kv_cache_dtype(value)
     if name == "length_range_ratio":
         pair = [value, 1.0] if isinstance(value, int | float) else value
         good = isinstance(pair, list) and len(pair) == 2
-        good = good and all(isinstance(x, int | float) and 0 < x <= 2 for x in pair)
+        good = good and all(
+            isinstance(x, int | float) and not isinstance(x, bool) and 0 < x <= 2 for x in pair
+        )
         if not good or pair[0] > pair[1]:
             raise ConfigError(f"{where}: got {value!r}; allowed: a share of 1, or [low, high]")
         return (float(pair[0]), float(pair[1]))
-    if name in ("max_num_seqs", "num_gpu_blocks") and value in (None, "concurrency"):
+    if name == "max_num_seqs" and value == "concurrency":
         return None
     if name in ("max_num_seqs", "num_gpu_blocks"):
         default = 1
+    if isinstance(default, int) and isinstance(value, float) and value.is_integer():
+        value = int(value)
     kinds = {bool: (bool,), int: (int,), float: (int, float), str: (str,)}[type(default)]
     if not isinstance(value, kinds) or (isinstance(value, bool) and type(default) is not bool):
-        kind = type(default).__name__
-        raise ConfigError(f"{where}: got {value!r}; allowed: a value of type {kind}")
+        kind = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+        raise ConfigError(f"{where}: got {value!r}; allowed: {kind[type(default)]}")
     return value
 
 
 def read_runs(path: str | Path) -> list[Run]:
     """Read a file of measured closed-loop runs.
 
+    A model, GPU or data type that kvsim does not know keeps its name: simulating it says so.
+
     Raises
     ------
     ConfigError
         If columns are missing or a value is no number, naming file, line and column.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in NEEDED if name not in (reader.fieldnames or [])]
-        if missing:
-            raise ConfigError(
-                f"{path}: lacks the columns {', '.join(missing)}; needed: {', '.join(NEEDED)}"
-            )
-        runs = [_run(row, f"{path}, line {line}") for line, row in enumerate(reader, start=2)]
-    if not runs:
-        raise ConfigError(f"{path}: got no rows; allowed: one row a run")
-    return runs
+    return [_run(row) for row in read_csv(path, NEEDED, "a run")]
 
 
-def _run(row: Mapping[str, str], where: str) -> Run:
-    def number(name: str) -> float:
-        try:
-            value = float(row[name])
-        except (TypeError, ValueError):
-            value = -1.0
-        if not 0 < value < 1e12:
-            raise ConfigError(f"{where}: {name}: got {row[name]!r}; allowed: a number above 0")
-        return value
-
-    precision = row["precision"].lower()
-    if precision not in DTYPES:
-        raise ConfigError(
-            f"{where}: precision: got {row['precision']!r}; allowed: {', '.join(DTYPES)}"
-        )
+def _run(row: Row) -> Run:
+    cells = row.cells
+    if row.whole("osl") < 2:
+        raise row.error("osl", "2 or more, for a time between tokens")
     return Run(
-        id=row.get("id") or where.rpartition(", ")[2],
-        model=model_name(row["model"]),
-        gpu=gpu_name(row["system"]),
-        weight_dtype=DTYPES[precision],
-        tensor_parallel_size=int(number("tp")),
-        pipeline_parallel_size=int(number("pp")) if row.get("pp") else 1,
-        prompt_tokens=int(number("isl")),
-        output_tokens=int(number("osl")),
-        concurrency=int(number("concurrency")),
-        ttft_ms=number("ttft_ms"),
-        tpot_ms=number("tpot_ms"),
+        id=cells.get("id") or row.where.rpartition(", ")[2],
+        model=model_name(cells["model"]),
+        gpu=gpu_name(cells["system"]),
+        weight_dtype=weight_dtype(cells["precision"]),
+        tensor_parallel_size=row.whole("tp"),
+        pipeline_parallel_size=row.whole("pp") if cells.get("pp") else 1,
+        prompt_tokens=row.whole("isl"),
+        output_tokens=row.whole("osl"),
+        concurrency=row.whole("concurrency"),
+        ttft_ms=row.number("ttft_ms", above=True),
+        tpot_ms=row.number("tpot_ms", above=True),
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kvsim._simulate import simulate
-from kvsim.errors import InfeasibleError, LivelockError
+from kvsim.errors import ConfigError, InfeasibleError, KvsimError, LivelockError
 from kvsim.validate.checks import checked_seeds
 from kvsim.validate.conditions import Conditions, Run, read_conditions, read_runs
 
@@ -68,10 +68,12 @@ class RowScore:
 class StepTimeScore:
     """Errors of a file of runs. `mape` in percent: of each seed, then the mean over the seeds.
 
-    `failed` are runs that the simulation says could not be, with the reason; `mape` is over the
-    others.
+    `failed` are runs that cannot be simulated (a GPU that the catalogue lacks, a model that does
+    not fit), with the reason; `mape` is over the others. `conditions` are those that they were
+    simulated with.
     """
 
+    conditions: Conditions
     rows: tuple[RowScore, ...]
     mape: Mapping[str, float]
     failed: tuple[tuple[Run, str], ...] = ()
@@ -79,8 +81,9 @@ class StepTimeScore:
     def table(self) -> str:
         """Return a text table, one line a run."""
         lines = [
+            f"conditions: {self.conditions}",
             f"{'model':<16}{'gpu':<10}{'tp':>3}{'isl':>6}{'osl':>6}{'conc':>5}"
-            f"{'TTFT ms':>18}{'':>8}{'TPOT ms':>16}{'':>8}{'E2E':>8}  preempted"
+            f"{'TTFT ms':>18}{'':>8}{'TPOT ms':>16}{'':>8}{'E2E':>8}  preempted",
         ]
         for row in self.rows:
             run, sim, real, error = row.run, row.simulated, row.measured, row.errors
@@ -94,7 +97,8 @@ class StepTimeScore:
         lines += [*self.wall(), *self.notes()]
         lines += [f"could not be simulated: {run.id}: {reason}" for run, reason in self.failed]
         named = ", ".join(f"{m[:-3].upper()} {v:.2f} %" for m, v in self.mape.items())
-        lines.append(f"MAPE of {len(self.rows)} runs: {named}")
+        of = f" of {len(self.rows) + len(self.failed)}" if self.failed else ""
+        lines.append(f"MAPE of {len(self.rows)}{of} runs: {named}")
         return "\n".join(lines)
 
     def wall(self) -> list[str]:
@@ -128,6 +132,7 @@ class StepTimeScore:
         """Return everything as plain values."""
         return {
             "mape_percent": {m.removesuffix("_ms"): v for m, v in self.mape.items()},
+            "conditions": vars(self.conditions),
             "wall": self.wall(),
             "failed": [{"run": run.id, "reason": reason} for run, reason in self.failed],
             "rows": [row.to_dict() for row in self.rows],
@@ -196,6 +201,8 @@ def _score_run(
     for seed in seeds:
         result = simulate({**scenario_of(run, conditions, seed), **changes})
         summary = result.summary
+        if summary["mean_tpot_ms"] is None:
+            raise ConfigError(f"osl: got {run.output_tokens}; allowed: outputs of two tokens")
         by_seed.append(_latencies(summary["mean_ttft_ms"], summary["mean_tpot_ms"], run))
         preemptions.append(summary["preemptions"])
         use.append(summary["max_kv_use"])
@@ -270,8 +277,8 @@ def score_rows(
     ------
     ConfigError
         If a file lacks columns or has a value that it cannot have.
-    InfeasibleError
-        If no run at all can be simulated.
+    ConfigError, InfeasibleError, LivelockError
+        If no run at all can be simulated: the reason of the first.
 
     Examples
     --------
@@ -285,18 +292,21 @@ def score_rows(
     scores: list[RowScore] = []
     errors: list[list[dict[str, float]]] = []
     failed: list[tuple[Run, str]] = []
+    first_error: KvsimError | None = None
     for run in read_runs(rows):
         try:
             score, by_seed = _score_run(run, known, all_seeds, changes)
-        except (InfeasibleError, LivelockError) as error:
+        except (ConfigError, InfeasibleError, LivelockError) as error:
             failed.append((run, str(error)))
+            first_error = first_error or error
             continue
         wall = score.at_wall and abs(score.errors["ttft_ms"]) > _WALL_ERROR
         if explain and wall:
             score = _explain(score, known, all_seeds[:3], changes)
         scores.append(score)
         errors.append(by_seed)
-    if not scores:
-        raise InfeasibleError(f"{rows}: no run can be simulated; the first: {failed[0][1]}")
+    if first_error is not None and not scores:
+        message = f"{rows}: no run can be simulated; the first: {failed[0][1]}"
+        raise type(first_error)(message) from None
     mape = {m: 100 * float(np.mean([[x[m] for x in row] for row in errors])) for m in METRICS}
-    return StepTimeScore(tuple(scores), mape, tuple(failed))
+    return StepTimeScore(known, tuple(scores), mape, tuple(failed))

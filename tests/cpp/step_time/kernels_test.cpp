@@ -232,6 +232,10 @@ TEST(kernels, what_is_extrapolated_is_named) {
   d = c;
   d.most_requests = 513;
   CHECK(warned(d, "512 decodes a step"));
+  d = c;
+  d.pipeline_parallel_size = 2;
+  d.tensor_parallel_size = 4;
+  CHECK(warned(d, "no run with pipeline stages was measured"));
   model.head_dim = 64;
   CHECK(warned(c, "head_dim of 128; llama-70b has 64"));
 }
@@ -349,6 +353,23 @@ TEST(kernels, pcie_instead_of_nvlink) {
   CHECK(pcie > 4 * c.time().step(prompt(8192)).comm_ns);
 }
 
+TEST(kernels, other_links_have_neither_a_table_nor_a_band) {
+  Case c;
+  c.kernels.link = LinkKind::pcie;
+  CHECK(c.time().trust().residuals == nullptr);
+  CHECK(c.time().warnings().back().find("other links than NVLink") != std::string::npos);
+  c.kernels.all_reduce = AllReduceKind::table;
+  CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "step_time.link says another");
+  c.kernels.link = LinkKind::automatic;
+  CHECK(c.time().trust().residuals != nullptr);
+  c.kernels.link_gb_per_s = 100;
+  CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "step_time.link_gb_per_s says another");
+  // One GPU has no all-reduces.
+  c.t = 1;
+  CHECK(c.time().trust().residuals != nullptr);
+  CHECK_EQ(c.time().warnings().size(), 0);
+}
+
 TEST(kernels, bisection) {
   // Two all-reduces a layer of 2 m h bytes, 2 (N-1)/N of each through a link of 4 that cross.
   Case c;
@@ -409,6 +430,29 @@ TEST(kernels, tensor_parallel_over_nodes_is_as_slow_as_their_link) {
   const Ns slow = c.time().step(prompt(4096)).comm_ns;
   c.kernels.node_link_gb_per_s = 450;
   CHECK(slow > 6 * c.time().step(prompt(4096)).comm_ns);
+  CHECK(c.time().trust().residuals == nullptr);
+  // Two nodes: there and back on each of 160 all-reduces.
+  const Ns near = c.time().step(prompt(1)).comm_ns;
+  c.kernels.node_link_latency_us += 1;
+  CHECK_NEAR(static_cast<double>(c.time().step(prompt(1)).comm_ns - near), 160 * 2000, 1);
+}
+
+TEST(kernels, nodes_of_other_sizes) {
+  Case c;
+  c.t = 4;
+  c.stages = 2;
+  c.kernels.node_link_gb_per_s = 50;
+  const Ns one_node = c.time().step(prompt(1024)).comm_ns;
+  c.kernels.node_gpus = 4;
+  const Ns two_nodes = c.time().step(prompt(1024)).comm_ns;
+  CHECK(two_nodes > one_node);
+  c.gpu.node_gpus = 4;
+  c.kernels.node_gpus.reset();
+  CHECK_EQ(c.time().step(prompt(1024)).comm_ns, two_nodes);
+  c.kernels.node_link_gb_per_s.reset();
+  CHECK_THROWS_WITH(static_cast<void>(c.time()), Error, "at most 4, the GPUs of a node");
+  c.kernels.node_gpus = 8;
+  CHECK_EQ(c.time().step(prompt(1024)).comm_ns, one_node);
 }
 
 TEST(kernels, what_does_not_fit_is_an_error) {
