@@ -203,7 +203,7 @@ class Result:
         ttft_host_ns to ttft_bubble_ns, which with frontend_ns and queue_ns add up to ttft_ns.
         Of a fleet also gateway_ns, dispatch_ns, network_ns, which count in the first sum, server,
         copies and outcome (0 completed, 1 rejected, 2 lost; then all moments are that of its end).
-        Where a preemption budget rejected a request, outcome too.
+        With engine.preemption.at_limit "reject", outcome too.
         Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
         """
         return self._table("requests", _REQUESTS, "record is 'summary'")

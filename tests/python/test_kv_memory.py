@@ -192,11 +192,29 @@ def test_swapping_on_a_real_bus() -> None:
              "model": "llama-3-8b", "gpu": "h200"},
             "room for at least one KV block",
         ),
-        ({"engine.preemption": {"swap_overlap": True}}, "mode is"),
-        ({"engine.preemption": {"mode": "none", "victim": "latest"}}, "without preemption"),
+        (
+            {"engine.preemption": {"swap_overlap": True}},
+            'preemption.swap_overlap: got true; allowed: false unless mode is "swap"',
+        ),
+        (
+            {"engine.preemption": {"mode": "none", "max_per_s": 2}},
+            "preemption.max_per_s: got 2.*null with mode",
+        ),
+        ({"engine.preemption": {"mode": "none", "victim": "latest"}}, 'victim: got "latest"'),
         ({"engine.preemption": {"victim": "last"}}, "nearest: latest"),
-        ({"engine.preemption.mode": "swap", "engine.async_scheduling": True}, "batches in flight"),
-        ({"engine.batching": {"kind": "static"}}, '"classes" with static batching'),
+        (
+            {"engine.preemption.mode": "swap", "engine.async_scheduling": True},
+            'preemption.mode: got "swap"; allowed: "recompute" with batches in flight',
+        ),
+        (
+            {"engine.preemption.max_per_request": 3, "pipeline_parallel_size": 2},
+            "preemption.max_per_request: got 3; allowed: null with batches in flight",
+        ),
+        (
+            {"engine.preemption.victim": "latest", "engine.batching": {"kind": "static"}},
+            'preemption.victim: got "latest"; allowed: null with static batching',
+        ),
+        ({"engine.async_scheduling": True}, "record_memory: got .*batches in flight"),
         ({"record": "all", "engine.kv_allocator": {"kind": "contiguous"}}, "there are no blocks"),
     ],
 )  # fmt: skip
@@ -219,7 +237,8 @@ def test_heatmap_draws(by: str, allocator: str) -> None:
     figure = figure_of(ax)
     figure.canvas.draw()
     below = figure.axes[1]
-    assert ax.get_ylabel() == ("physical block" if allocator == "paged" else "token slot")
+    place = "physical block" if allocator == "paged" else "token slot"
+    assert ax.get_ylabel() == place + (" (a shade a request)" if by == "owner" else "")
     assert below.get_xlabel() == "time (s)"
     legend = below.get_legend()
     assert legend is not None

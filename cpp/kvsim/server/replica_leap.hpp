@@ -373,7 +373,7 @@ void Replica<Pool>::process_sparse() {
   shape.decode_context = lazy_.context();
   for (const Entry& e : state_.plan) Definition<Pool>::add_to(shape, e, state_.seqs[e.id]);
   Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
-  state_.add_transfers(terms);
+  state_.host.add_transfers(terms);
   if (recorder_.entries_on()) record_lazy_entries();
   record_step(shape, terms);
   count_step(shape, terms.total());

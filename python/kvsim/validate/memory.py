@@ -24,26 +24,9 @@ from kvsim._fields import (
 from kvsim._simulate import simulate
 from kvsim.catalog import model
 from kvsim.datasets import Trace, load
+from kvsim.validate.memory_figure import ASSUMPTIONS, FIG_2, figure_2
 
-# Kwon et al., Efficient memory management for LLM serving with PagedAttention (SOSP 2023), Fig. 2:
-# tokens, reservation, internal, external and others, in per cent of the KV memory.
-FIG_2: dict[str, tuple[float, ...]] = {
-    "Orca (Max)": (20.4, 13.3, 57.3, 8.9),
-    "Orca (Pow2)": (26.8, 17.9, 13.6, 41.6),
-    "Orca (Oracle)": (38.2, 25.2, 0.0, 36.6),
-    "vLLM": (96.3,),
-}
 _PARTS = ("tokens", "reservation", "internal", "external and others")
-_ALLOCATORS: dict[str, ContiguousAllocator | PagedAllocator] = {
-    "Orca (Max)": ContiguousAllocator(reservation="max"),
-    "Orca (Pow2)": ContiguousAllocator(reservation="pow2"),
-    "Orca (Oracle)": ContiguousAllocator(reservation="oracle"),
-    "vLLM": PagedAllocator(),
-}
-_FIG_2_SLOTS = 15_700  # the paper's table 1: OPT-13B on an A100 with 40 GB
-# What the paper does not publish is how much lengths vary. Squared coefficients of variation of
-# prompts and outputs; the first is the base, the others show how much depends on it.
-_SPREADS = ((1.0, 0.85), (2.0, 0.85), (4.0, 0.85), (1.0, 0.6), (1.0, 1.1))
 
 
 @dataclass(frozen=True)
@@ -219,72 +202,24 @@ def _hit_rates() -> Iterator[MemoryRow]:
         yield _row(f"blocks hit without limit, {name}", "%", published, found, 0.05)
 
 
-def figure_2(
-    system: str, seed: int, spread: tuple[float, float] = _SPREADS[0], num_requests: int = 2000
-) -> tuple[float, ...]:
-    """Return the shares of the paper's figure 2 in per cent: tokens, reservation, internal, rest.
-
-    OPT-13B's 15,700 slots on an A100 with 40 GB, requests to 2,048 tokens that always wait, gamma
-    laws with ShareGPT's means (161.3 and 338.0) and the given squared coefficients of variation.
-    Rounding to buddies counts as external, as in the figure, whose oracle has no internal waste.
-
-    Parameters
-    ----------
-    system : str
-        "Orca (Max)", "Orca (Pow2)", "Orca (Oracle)" or "vLLM".
-    seed, num_requests : int
-        Of the lengths.
-    spread : tuple of float
-        Squared coefficients of variation of prompts and outputs.
-
-    Examples
-    --------
-    >>> [round(share) for share in figure_2("Orca (Max)", 0)]
-    [21, 14, 56, 9]
-    """
-    rng = np.random.default_rng(seed)
-    prompt_cv2, output_cv2 = spread
-    prompts = np.ceil(rng.gamma(1 / prompt_cv2, 161.3 * prompt_cv2, num_requests))
-    outputs = np.ceil(rng.gamma(1 / output_cv2, 338.0 * output_cv2, num_requests))
-    prompts = np.clip(prompts, 1, 2047).astype(np.int32)
-    scenario = Scenario(
-        engine=Engine(
-            num_gpu_blocks=_FIG_2_SLOTS // 16 + 1, max_model_len=2048,
-            enable_prefix_caching=False, kv_allocator=_ALLOCATORS[system],
-        ),
-        step_time=Affine(),
-        workload=Workload(
-            arrivals=Burst(),
-            lengths=Trace(
-                prompt_tokens=prompts, name="ShareGPT's means",
-                output_tokens=np.clip(outputs, 1, 2048 - prompts).astype(np.int32),
-            ),
-        ),
-        record="summary",
-        record_memory="classes",
-    )  # fmt: skip
-    s = simulate(scenario).summary
-    share = {k: 100 * s[f"mean_{k}_slots"] for k in ("token", "reserved", "internal")}
-    return (*share.values(), 100 - sum(share.values()))
-
-
 def _figure_2(seeds: Sequence[int]) -> Iterator[MemoryRow]:
     for system, published in FIG_2.items():
-        by_spread = {
-            spread: [
+        found = [
+            [
                 statistics.fmean(part)
-                for part in zip(*(figure_2(system, s, spread) for s in seeds), strict=True)
+                for part in zip(*(figure_2(system, s, lengths) for s in seeds), strict=True)
             ]
-            for spread in _SPREADS
-        }
+            for lengths in ASSUMPTIONS.values()
+        ]
         for i, expected in enumerate(published):
-            found = [shares[i] for shares in by_spread.values()]
-            row = _row(f"{system}: {_PARTS[i]}", "%", expected, found[0], 3)
-            note = f"{min(found):.1f} to {max(found):.1f} over {len(_SPREADS)} spreads of lengths"
+            shares = [by_part[i] for by_part in found]
+            row = _row(f"{system}: {_PARTS[i]}", "%", expected, shares[0], 3)
+            low, high = min(shares), max(shares)
+            note = f"{low:.1f} to {high:.1f} over {len(shares)} laws of lengths"
             verdict = row.verdict
-            if verdict == "off" and min(found) - 3 <= expected <= max(found) + 3:
+            if verdict == "off" and low - 3 <= expected <= high + 3:
                 verdict = "open"
-            yield MemoryRow(row.what, row.unit, expected, found[0], 3, verdict, note)
+            yield MemoryRow(row.what, row.unit, expected, shares[0], 3, verdict, note)
 
 
 def compare_allocators(seeds: Sequence[int]) -> tuple[Concurrency, Concurrency]:
