@@ -69,6 +69,7 @@ _MODULES = (
     "datasets",
     "design",
     "links",
+    "memory",
     "queueing",
     "speculation",
     "statistics",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from kvsim import datasets as datasets
     from kvsim import design as design
     from kvsim import links as links
+    from kvsim import memory as memory
     from kvsim import queueing as queueing
     from kvsim import speculation as speculation
     from kvsim import statistics as statistics

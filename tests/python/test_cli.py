@@ -331,6 +331,33 @@ def test_sharding_lists_splits(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert "vllm-0.33" in wrong.err
 
 
+def test_users_that_fit(capsys: pytest.CaptureFixture[str], scenario: str) -> None:
+    fast = ["--num-requests", "300", "--seeds", "2"]
+    run = Run(capsys, "concurrency", scenario, *fast)
+    assert run.code == 0
+    for text in ("of all ages", "queue never empty", "memory 100 % of the time", "7,984"):
+        assert text in run.out
+    found = json.loads(Run(capsys, "concurrency", scenario, *fast, "--json").out)
+    expected = kvsim.concurrency(SCENARIO, num_requests=300, seeds=(0, 1))
+    assert found["running"] == expected.running
+    wrong = Run(capsys, "concurrency", scenario, "--seeds", "1")
+    assert (wrong.code, "2 or more" in wrong.err) == (2, True)
+
+
+def test_hit_rates(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    some = ["--capacities", "100,2000", "--policies", "lru, belady", "--out", str(tmp_path)]
+    run = Run(capsys, "hit-rates", "mooncake-synthetic", *some)
+    assert run.code == 0
+    for text in ("without limit 64.0", "belady", "37.4", "hit_rates.png"):
+        assert " ".join(text.split()) in " ".join(run.out.split())
+    assert (tmp_path / "hit_rates.png").stat().st_size > 10_000
+    found = json.loads(Run(capsys, "hit-rates", "mooncake-synthetic", *some[:4], "--json").out)
+    assert found["rates"]["lru"][0] is None  # too small for a request
+    assert found["capacities"] == [100, 2000]
+    wrong = Run(capsys, "hit-rates", "--policies", "sieved")
+    assert (wrong.code, "did you mean 'sieve'" in wrong.err) == (2, True)
+
+
 def test_demo_of_a_track(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run = Run(capsys, "demo", "tiny_pioneer", "--requests", "500", "--out", str(tmp_path))
     assert run.code == 0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kvsim
-from kvsim import plots
+from kvsim import memory, plots
 from kvsim._memory_map import CLASSES
 from kvsim.plots.style import figure_of
 
@@ -202,6 +202,24 @@ def test_swapping_on_a_real_bus() -> None:
         ),
         ({"engine.preemption": {"mode": "none", "victim": "latest"}}, 'victim: got "latest"'),
         ({"engine.preemption": {"victim": "last"}}, "nearest: latest"),
+        ({"engine.preemption.max_per_s": -1}, "^engine.preemption.max_per_s: got -1"),
+        (
+            {"engine.batching": {"kind": "static"}, "engine.watermark": 0.1},
+            "watermark: got 0.1; allowed: 0 with static batching",
+        ),
+        (
+            {"engine.batching": {"kind": "static"}, "engine.prefill_schedule_interval": 4},
+            "prefill_schedule_interval: got 4; allowed: 1 with static batching",
+        ),
+        (
+            {"engine.batching": {"kind": "static"}, "engine.long_prefill_token_threshold": 9},
+            "long_prefill_token_threshold: got 9; allowed: 0 with static batching",
+        ),
+        (
+            {"engine.kv_allocator": {"kind": "contiguous"},
+             "engine.scheduler_reserve_full_isl": False},
+            "scheduler_reserve_full_isl: got false",
+        ),
         (
             {"engine.preemption.mode": "swap", "engine.async_scheduling": True},
             'preemption.mode: got "swap"; allowed: "recompute" with batches in flight',
@@ -271,9 +289,9 @@ def test_hit_rates_draw() -> None:
 
 def test_concurrency_says_what_binds() -> None:
     base = scenario().replace({"record_memory": "none"})
-    memory = kvsim.concurrency(base, num_requests=400, seeds=(0, 1))
-    assert memory.limit == "memory"
-    assert memory.running == pytest.approx(memory.users_steady, rel=0.08)
+    bound = kvsim.concurrency(base, num_requests=400, seeds=(0, 1))
+    assert bound.limit == "memory"
+    assert bound.running == pytest.approx(bound.users_steady, rel=0.08)
     seqs = kvsim.concurrency(
         base.replace({"engine.max_num_seqs": 5}), num_requests=400, seeds=(0, 1)
     )
@@ -281,6 +299,31 @@ def test_concurrency_says_what_binds() -> None:
     prompts = {"engine.max_num_batched_tokens": 256, "workload.lengths.output_mean_tokens": 4}
     tokens = kvsim.concurrency(base.replace(prompts), num_requests=400, seeds=(0, 1))
     assert tokens.limit == "max_num_batched_tokens"
+
+
+def test_closed_forms_take_arrays_and_refuse_what_makes_no_sense() -> None:
+    users = memory.users_that_fit(80e9, 35.3e9, 327_680, [4096, 8192])
+    assert users.tolist() == [33, 16]
+    assert memory.mean_blocks([512.2, 1044.7], 4096).round(2).tolist() == [32.5, 64.49]
+    for call, words in (
+        (lambda: memory.mean_blocks(512, 4096, 0), "block_size: got 0"),
+        (lambda: memory.paged_internal_waste(512, 4097), "max_tokens: got 4097"),
+        (lambda: memory.paged_internal_waste(float("nan"), 4096), "mean_tokens: got NaN"),
+        (lambda: memory.users_that_fit(-1, 0, 1, 1), "memory_bytes: got -1"),
+    ):
+        with pytest.raises(kvsim.ConfigError, match=words):
+            call()
+
+
+def test_concurrency_of_a_trace_draws_its_rows() -> None:
+    trace = kvsim.Trace(prompt_tokens=[100, 200, 300], output_tokens=[50, 100, 700])
+    base = scenario().replace({"record_memory": "none", "workload.lengths": trace})
+    found = kvsim.concurrency(base, num_requests=500, seeds=(0, 1))
+    assert found.running_ci > 0
+    named = base.replace({"workload.lengths": {"kind": "dataset", "name": "mine"}})
+    assert kvsim.concurrency(
+        named, num_requests=500, seeds=(0, 1), datasets={"mine": trace}
+    ) == found  # fmt: skip
 
 
 def test_paging_gains_with_the_documented_defaults() -> None:
@@ -306,7 +349,13 @@ def test_paging_gains_with_the_documented_defaults() -> None:
     [
         ({"workload.prefixes": {"kind": "groups"}}, {}, "nothing shared"),
         ({"engine.batching": {"kind": "static"}, "record_memory": "none"}, {}, "continuous"),
+        ({"fleet": {}, "record_memory": "none"}, {}, "fleet: got a fleet"),
+        (
+            {"engine.preemption": {"max_per_s": 1, "at_limit": "reject"}}, {},
+            "at_limit: got 'reject'",
+        ),
         ({}, {"seeds": (0,)}, "2 or more"),
+        ({}, {"seeds": (3, 3)}, "different ones"),
         ({}, {"num_requests": 50}, "100 or more"),
         ({"engine.max_model_len": None, "engine.kv_allocator": {"kind": "contiguous"}}, {},
          "max_model_len"),

@@ -168,6 +168,14 @@ void check_unpaged(const EngineSpec& e, std::string_view path, std::string_view 
   }
   refuse_changed(e.preemption, PreemptionSpec{}, join_path(path, "preemption"),
                  with + ", where nobody is preempted");
+  if (e.watermark > 0) {
+    bad_field(join_path(path, "watermark"), json::write_double(e.watermark),
+              "0 " + with + ": nothing grows");
+  }
+  if (!e.scheduler_reserve_full_isl) {
+    bad_field(join_path(path, "scheduler_reserve_full_isl"), "false",
+              "true " + with + ": a request is admitted with all that it will fill");
+  }
 }
 
 void check_preemption(const PreemptionSpec& p, std::string_view path) {
@@ -262,16 +270,21 @@ void EngineSpec::validate(std::string_view path) const {
   check_preemption(preemption, join_path(path, "preemption"));
   if (std::holds_alternative<ContiguousAllocator>(kv_allocator)) {
     check_unpaged(*this, path, "a contiguous kv_allocator");
-    if (watermark > 0) {
-      bad_field(join_path(path, "watermark"), json::write_double(watermark),
-                "0 with a contiguous kv_allocator: nothing grows");
-    }
   }
   if (std::holds_alternative<StaticBatching>(batching)) {
     check_unpaged(*this, path, "static batching");
     if (spec_method) {
       bad_field(join_path(path, "spec_method"), quoted(enum_name(*spec_method)),
                 "null with static batching");
+    }
+    const std::string_view why = " with static batching: a batch's prompts come before all else";
+    if (long_prefill_token_threshold > 0) {
+      bad_field(join_path(path, "long_prefill_token_threshold"), text(long_prefill_token_threshold),
+                "0" + std::string(why));
+    }
+    if (prefill_schedule_interval != 1) {
+      bad_field(join_path(path, "prefill_schedule_interval"), text(prefill_schedule_interval),
+                "1" + std::string(why));
     }
   }
   if (!enable_prefix_caching && prefix_eviction != eviction_of<Lru>()) {

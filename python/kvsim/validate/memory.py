@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kvsim import _native
+from kvsim import memory
 from kvsim._cache import prefix_hit_rates
 from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import (
@@ -146,23 +146,25 @@ def _users() -> Iterator[MemoryRow]:
     bytes_per_token = simulate(scenario).kv_budget.kv_bytes_per_token
     yield _row(f"KV bytes a token, {shape.name}", "B", 327_680, bytes_per_token, 0)
 
-    def users(memory_gb: float, weights_gb: float, reserve_gb: float, slots: float) -> float:
-        return _native.users_that_fit(
-            memory_gb * 1e9, weights_gb * 1e9, reserve_gb * 1e9, bytes_per_token, slots
+    def users(memory_gb: float, weights_gb: float, reserve_gb: float, slots: float) -> int:
+        return int(
+            memory.users_that_fit(
+                memory_gb * 1e9, weights_gb * 1e9, bytes_per_token, slots, reserve_gb * 1e9
+            )
         )
 
     yield _row("users of 128 Ki tokens, 8 x 80 GB", "", 11, users(640, 141.2, 20, 131_072), 0)
     yield _row("users of 4,096 tokens, 4 x 80 GB", "", 118, users(320, 141.2, 20, 4096), 0)
     yield _row("users, 4 bits in 80 GB, contiguous", "", 33, users(80, 35.3, 0, 4096), 0)
     for mean, cut, expected in ((512.2, 512, 262), (1044.7, 1024, 132), (2570.2, 2048, 66)):
-        slots = 16 * _native.mean_blocks(mean, 4096, 16)
+        slots = 16 * memory.mean_blocks(mean, 4096)
         yield _row(f"  paged, mean length {cut}", "", expected, users(80, 35.3, 0, slots), 0)
 
 
 def _waste(seeds: Sequence[int]) -> Iterator[MemoryRow]:
     """Slots of the last block that stay empty, for lengths min(Exp(mean), 4096)."""
     for mean in (512.2, 1044.7, 2570.2):
-        expected = 100 * _native.paged_internal_waste(mean, 4096, 16)
+        expected = 100 * memory.paged_internal_waste(mean, 4096)
         found = 100 * statistics.fmean(simulated_waste(mean, seed) for seed in seeds)
         yield _row(f"paged internal waste, mean {mean}", "%", round(expected, 3), found, 0.05)
 
