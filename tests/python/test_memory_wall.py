@@ -2,10 +2,12 @@
 
 import doctest
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
+import kvsim
 from kvsim.cli.main import main
 from kvsim.validate import memory_figure
 from kvsim.validate.memory import simulated_waste
@@ -19,6 +21,23 @@ def test_the_examples_of_the_page() -> None:
     found = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags, encoding="utf-8")
     assert found.attempted > 10
     assert found.failed == 0
+
+
+def test_the_durations_under_the_pictures() -> None:
+    """Those that the captions and the README name, as the example finds them."""
+    example = runpy.run_path(str(PAGE.parents[1] / "examples" / "memory_wall.py"))
+    base = example["BASE"].replace({"record_memory": "none"})
+    text = PAGE.read_text(encoding="utf-8")
+    for name, cases in example["PICTURES"].items():
+        caption = text.split(f"images/{name}.png)")[1].split("\n\n")[1]
+        seconds = [
+            f"{kvsim.simulate(base.replace(changes)).summary['duration_s']:.0f} s"
+            for changes in cases.values()
+        ]
+        assert re.findall(r"\d+ s\b", caption) == seconds
+        if name == "kv_memory":
+            readme = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+            assert f"take\n{seconds[0]} and {seconds[1]}" in readme
 
 
 def test_the_table_of_figure_2() -> None:
