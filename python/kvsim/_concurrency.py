@@ -48,6 +48,9 @@ class Concurrency:
         interval over the seeds.
     throughput, throughput_ci : float
         Requests finished per second in that time, likewise.
+    running_by_seed, throughput_by_seed : tuple of float
+        The same of each seed. Equal seeds see equal requests, so two scenarios may be compared seed
+        by seed (`over`).
     preemptions : float
         A request, mean.
     limit : str
@@ -69,6 +72,28 @@ class Concurrency:
     preemptions: float
     limit: str
     limit_shares: dict[str, float]
+    running_by_seed: tuple[float, ...]
+    throughput_by_seed: tuple[float, ...]
+
+    def over(self, other: Concurrency) -> dict[str, tuple[float, float]]:
+        """Return running and throughput over the other's: mean ratio, half of its 95 % interval.
+
+        Raises
+        ------
+        ConfigError
+            If the two are not of equally many seeds.
+        """
+        if len(self.running_by_seed) != len(other.running_by_seed):
+            raise ConfigError(
+                f"other: got {len(other.running_by_seed)} seeds; allowed: the same "
+                f"{len(self.running_by_seed)}"
+            )
+        pairs = {
+            "running": zip(self.running_by_seed, other.running_by_seed, strict=True),
+            "throughput": zip(self.throughput_by_seed, other.throughput_by_seed, strict=True),
+        }
+        ratios = {name: [own / others for own, others in pair] for name, pair in pairs.items()}
+        return {name: (statistics.fmean(r), _half_width(r)) for name, r in ratios.items()}
 
 
 def concurrency(
@@ -155,6 +180,8 @@ def concurrency(
         preemptions=statistics.fmean(r.summary["preemptions"] / num_requests for r in runs),
         limit=max(shares, key=lambda name: shares[name]),
         limit_shares=shares,
+        running_by_seed=tuple(running),
+        throughput_by_seed=tuple(throughput),
     )
 
 

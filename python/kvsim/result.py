@@ -33,8 +33,8 @@ SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields()
 COUNTS = frozenset(
     {
         "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
-        "preemptions", "swaps", "steps", "lazy_steps", "warmup_requests", "rejected", "lost",
-        "retries",
+        "preemptions", "swaps", "preemption_waits", "steps", "lazy_steps", "warmup_requests",
+        "rejected", "lost", "retries",
     }
 )  # fmt: skip
 _TABLES = ("requests", "steps", "entries", "fleet_events")

@@ -341,6 +341,11 @@ def test_paging_gains_with_the_documented_defaults() -> None:
         num_requests=600, seeds=(0, 1),
     )  # fmt: skip
     assert paged.running > 4 * contiguous.running
+    ratio, half = paged.over(contiguous)["running"]
+    assert ratio == pytest.approx(paged.running / contiguous.running, rel=0.05)
+    assert 0 < half < ratio
+    with pytest.raises(kvsim.ConfigError, match="other: got 2 seeds"):
+        kvsim.concurrency(base, num_requests=600, seeds=(0, 1, 2)).over(contiguous)
     assert contiguous.limit == "memory"
 
 

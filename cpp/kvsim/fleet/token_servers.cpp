@@ -19,6 +19,7 @@ void TokenServers::finish(RunTotals& totals, FleetTotals& fleet) {
     totals.preemptions += t.preemptions;
     totals.swaps += t.swaps;
     totals.swaps_refused += t.swaps_refused;
+    totals.preemption_waits += t.preemption_waits;
     totals.swapped_blocks += t.swapped_blocks;
     totals.prefix_query_tokens += t.prefix_query_tokens;
     totals.prefix_hit_tokens += t.prefix_hit_tokens;

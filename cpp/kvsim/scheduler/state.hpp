@@ -537,6 +537,7 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     waiting.pop();
     open_table(s);
     s.reserved = reserves;
+    if (reserves && s.preemptions > 0) ++ledger->totals.preemption_waits;
     take_hits(r, s);
     append_blocks(s, take);
     if (swapped > 0) h = host.swap_in(r, have, ledger->totals);

@@ -93,10 +93,12 @@ class MemoryScore:
                 f"{found.throughput:.2f} +- {found.throughput_ci:.2f} requests/s; "
                 f"{found.limit} binds"
             )
+        ratio = self.paged.over(self.contiguous)
         yield (
-            f"  paged over contiguous: {self.paged.running / self.contiguous.running:.1f} times "
-            f"the requests at once, {self.paged.throughput / self.contiguous.throughput:.1f} "
-            "times the throughput"
+            "  paged over contiguous: {:.2f} +- {:.2f} times the requests at once, ".format(
+                *ratio["running"]
+            )
+            + "{:.2f} +- {:.2f} times the throughput".format(*ratio["throughput"])
         )
 
     def to_dict(self) -> dict[str, Any]:
