@@ -68,6 +68,25 @@ def test_run_writes_files(
     assert len(first.split(",")) == len(header.split(","))
 
 
+def test_run_shows_memory_and_budgets(
+    capsys: pytest.CaptureFixture[str], scenario: str, tmp_path: Path
+) -> None:
+    changes = [
+        "record_memory=heatmap", "engine.num_gpu_blocks=257", "workload.num_requests=200",
+        'workload.arrivals={"kind": "burst"}',
+        'engine.preemption={"max_per_request": 0, "at_limit": "reject"}',
+    ]  # fmt: skip
+    sets = [word for change in changes for word in ("--set", change)]
+    run = Run(capsys, "run", scenario, "--out", str(tmp_path / "out"), *sets)
+    assert run.code == 0, run.err
+    for text in ("shares of the KV memory", "mean_external_slots", "rejected", "kv_memory.png"):
+        assert text in run.out
+    assert (tmp_path / "out" / "kv_memory.png").stat().st_size > 10_000
+    plain = Run(capsys, "run", scenario).out
+    assert "slots" not in plain
+    assert "rejected" not in plain
+
+
 def test_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

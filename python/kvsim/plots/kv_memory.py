@@ -66,7 +66,8 @@ class KVCacheHeatmap:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw, of a grid of axes; the shares take the lower part of its place.
+            Where to draw, of a grid of axes; the shares take the lower part of its place. Make the
+            grid within `plots.style()`, whose layout leaves room for the legends.
         title : str, optional
             Heading.
         """
