@@ -290,8 +290,7 @@ template <class Pool>
 std::int64_t Replica<Pool>::run_lazy_and_chunks() {
   std::int64_t spent = 0;
   bool published = !lazy_.publishes_next();
-  if (chunkers_.empty() &&
-      static_cast<std::int64_t>(lazy_.takers().size()) <= state_.pool.free()) {
+  if (chunkers_.empty() && static_cast<std::int64_t>(lazy_.takers().size()) <= state_.pool.free()) {
     lazy_.take_blocks();
     if (!published) lazy_.publish_blocks();
     return state_.cfg.budget - lazy_.count();
