@@ -1,9 +1,10 @@
-"""The same requests in contiguous memory and in pages: draws docs/images/kv_memory.png.
+"""One load in several kinds of memory and batches: draws the pictures of docs/memory_wall.md.
 
-python examples/memory_wall.py [FILE]
+python examples/memory_wall.py [--out DIR]
 """
 
-import sys
+import argparse
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 
@@ -25,22 +26,35 @@ BASE = kvsim.Scenario(
     ),
     record_memory="heatmap",
 )  # fmt: skip
-ALLOCATORS = {
-    "contiguous, 2,048 tokens reserved": kvsim.ContiguousAllocator(reservation="max"),
-    "pages of 16 tokens": kvsim.PagedAllocator(),
+ONE_SIZE = kvsim.ContiguousAllocator(reservation="max")
+HALF_KNOWN = kvsim.ContiguousAllocator(reservation="pow2", placement="first_fit")
+STATIC = kvsim.StaticBatching()
+PICTURES = {
+    "kv_memory": {
+        "contiguous, 2,048 tokens reserved": {"engine.kv_allocator": ONE_SIZE},
+        "pages of 16 tokens": {},
+    },
+    "kv_batching": {
+        "static batches": {"engine.batching": STATIC, "engine.kv_allocator": HALF_KNOWN},
+        "iteration-level batches": {"engine.kv_allocator": HALF_KNOWN},
+    },
 }
 
 
-def main(file: str) -> None:
-    """Draw both pictures above one another."""
-    with plots.style():
-        _, pair = plt.subplots(2, 1, figsize=(7.2, 9.6))
-    for ax, (title, allocator) in zip(pair, ALLOCATORS.items(), strict=True):
-        result = kvsim.simulate(BASE.replace({"engine.kv_allocator": allocator}))
-        duration = result.summary["duration_s"]
-        plots.KVCacheHeatmap(result).plot(ax, title=f"{title}: {duration:.0f} s")
-    plots.save(pair[0], file.removesuffix(".png"))
+def main() -> None:
+    """Draw each picture: its cases above one another."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs/images"), metavar="DIR")
+    out = parser.parse_args().out
+    for name, cases in PICTURES.items():
+        with plots.style():
+            _, axes = plt.subplots(len(cases), 1, figsize=(7.2, 4.8 * len(cases)))
+        for ax, (title, changes) in zip(axes, cases.items(), strict=True):
+            result = kvsim.simulate(BASE.replace(changes))
+            duration = result.summary["duration_s"]
+            plots.KVCacheHeatmap(result).plot(ax, title=f"{title}: {duration:.0f} s")
+        plots.save(axes[0], out / name)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "docs/images/kv_memory.png")
+    main()

@@ -205,10 +205,12 @@ struct RunTotals {
   Int128 waiting_integral = 0;
   Int128 running_integral = 0;
   Int128 used_block_integral = 0;
-  std::int64_t swaps = 0;           // preemptions whose blocks went to the host
-  std::int64_t swaps_refused = 0;   // of the swap mode, that did not fit there
-  std::int64_t swapped_blocks = 0;  // copied, both ways
-  MemoryClasses memory;             // slots * ns, with record_memory
+  std::int64_t swaps = 0;             // preemptions whose blocks went to the host
+  std::int64_t swaps_refused = 0;     // of the swap mode, that did not fit there
+  std::int64_t preemption_waits = 0;  // calls in which a budget kept a block from a request, and
+                                      // resumptions that had to wait for all that it may need
+  std::int64_t swapped_blocks = 0;    // copied, both ways
+  MemoryClasses memory;               // slots * ns, with record_memory
 };
 
 enum class Status : std::uint8_t { ok, infeasible, unstable, livelock, invalid };

@@ -160,6 +160,7 @@ void for_each_total(const RunTotals& t, Visit&& visit) {
   visit("used_block_integral", t.used_block_integral);
   visit("swaps", t.swaps);
   visit("swaps_refused", t.swaps_refused);
+  visit("preemption_waits", t.preemption_waits);
   visit("swapped_blocks", t.swapped_blocks);
   visit("token_slot_integral", t.memory.tokens);
   visit("reserved_slot_integral", t.memory.reserved);

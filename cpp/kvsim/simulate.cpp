@@ -361,6 +361,8 @@ Result run(const Scenario& s, const Inputs& in, const RequestTable& requests, co
   }
   result.totals.num_gpu_blocks = setup.budget.num_gpu_blocks;
   result.totals.block_size = setup.config.block_size;
+  // The column is there whenever a request may be turned away, whether or not one was.
+  if (setup.config.preemption.reject) result.requests.outcome.resize(requests.prompt_tokens.size());
   in.control.poll();
   count_prompts(requests, result);
   complete_steps(result.steps, model);

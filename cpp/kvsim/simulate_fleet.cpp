@@ -106,25 +106,6 @@ void check_in_flight(const FleetSpec& f, bool in_flight) {
   if (slow) bad_field("fleet.outages.slowdown", "a factor", "null" + std::string(why));
 }
 
-// What a fleet's replicas do not have: their memory is paged, and of one class of slots.
-void check_memory(const Scenario& s, const SchedulerConfig& c) {
-  if (c.contiguous) {
-    bad_field("engine.kv_allocator", "contiguous memory", "paged memory in a fleet");
-  }
-  if (c.static_window_ns) {
-    bad_field("engine.batching", "request-level batches", "continuous batching in a fleet");
-  }
-  if (c.preemption.swap) {
-    bad_field("engine.preemption.mode", "\"swap\"", "recompute or none in a fleet");
-  }
-  if (c.preemption.reject) {
-    bad_field("engine.preemption.at_limit", "\"reject\"", "wait in a fleet");
-  }
-  if (s.record_memory != RecordMemory::none) {
-    bad_field("record_memory", quoted(enum_name(s.record_memory)), "none with a fleet");
-  }
-}
-
 void check_alike(const Scenario& s, const std::deque<Kind>& kinds) {
   if (std::holds_alternative<NoPrefixes>(s.workload.prefixes)) return;
   for (const Kind& k : kinds) {
@@ -145,6 +126,7 @@ std::unique_ptr<TokenServer> make_server(const Kind& kind, const RequestTable& r
                                               longest_output, s.mode, s.record_waterfall,
                                               s.record != Record::summary, stop, control);
   };
+  if (kind.setup.config.contiguous) return make(std::type_identity<Replica<RegionPool>>{});
   if (kind.setup.config.batch_queue() > 1) {
     return s.engine.enable_prefix_caching ? make(std::type_identity<QueuedReplica<BlockPool>>{})
                                           : make(std::type_identity<QueuedReplica<CountPool>>{});
@@ -163,7 +145,6 @@ void run_token(const Scenario& s, const Inputs& in, const RequestTable& requests
     kinds.emplace_back(of, in, requests, result.warnings);
     kind_of.insert(kind_of.end(), static_cast<std::size_t>(count), kinds.size() - 1);
     totals.num_gpu_blocks += count * (kinds.back().setup.budget.num_gpu_blocks - 1);
-    check_memory(of, kinds.back().setup.config);
     check_in_flight(f, kinds.back().setup.config.batch_queue() > 1);
     if (of.engine.prefix_eviction == eviction_of<Belady>()) {
       bad_field("engine.prefix_eviction", quoted("belady"),

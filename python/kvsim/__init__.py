@@ -70,6 +70,7 @@ _MODULES = (
     "design",
     "links",
     "parallelism",
+    "memory",
     "queueing",
     "speculation",
     "statistics",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from kvsim import design as design
     from kvsim import links as links
     from kvsim import parallelism as parallelism
+    from kvsim import memory as memory
     from kvsim import queueing as queueing
     from kvsim import speculation as speculation
     from kvsim import statistics as statistics

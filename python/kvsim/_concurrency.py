@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim import _native
-from kvsim._fields import Burst, ContiguousAllocator, Scenario, StaticBatching
+from kvsim._encode import Traces, encode_scenario
+from kvsim._fields import Burst, ContiguousAllocator, DatasetLengths, Scenario, StaticBatching
 from kvsim._simulate import ScenarioLike, canonical, simulate
 from kvsim.errors import ConfigError
 
@@ -47,6 +48,9 @@ class Concurrency:
         interval over the seeds.
     throughput, throughput_ci : float
         Requests finished per second in that time, likewise.
+    running_by_seed, throughput_by_seed : tuple of float
+        The same of each seed. Equal seeds see equal requests, so two scenarios may be compared seed
+        by seed (`over`).
     preemptions : float
         A request, mean.
     limit : str
@@ -68,6 +72,28 @@ class Concurrency:
     preemptions: float
     limit: str
     limit_shares: dict[str, float]
+    running_by_seed: tuple[float, ...]
+    throughput_by_seed: tuple[float, ...]
+
+    def over(self, other: Concurrency) -> dict[str, tuple[float, float]]:
+        """Return running and throughput over the other's: mean ratio, half of its 95 % interval.
+
+        Raises
+        ------
+        ConfigError
+            If the two are not of equally many seeds.
+        """
+        if len(self.running_by_seed) != len(other.running_by_seed):
+            raise ConfigError(
+                f"other: got {len(other.running_by_seed)} seeds; allowed: the same "
+                f"{len(self.running_by_seed)}"
+            )
+        pairs = {
+            "running": zip(self.running_by_seed, other.running_by_seed, strict=True),
+            "throughput": zip(self.throughput_by_seed, other.throughput_by_seed, strict=True),
+        }
+        ratios = {name: [own / others for own, others in pair] for name, pair in pairs.items()}
+        return {name: (statistics.fmean(r), _half_width(r)) for name, r in ratios.items()}
 
 
 def concurrency(
@@ -87,11 +113,12 @@ def concurrency(
     Parameters
     ----------
     scenario : Scenario, mapping or JSON text
-        Its arrivals do not matter. Prefixes may not be shared.
+        Its arrivals do not matter, and rows of a dataset are drawn with replacement. Prefixes may
+        not be shared.
     num_requests : int
         Of each simulation; many times the number that fits.
     seeds : sequence of int
-        One simulation each, two at least.
+        One simulation each, two different ones at least.
     datasets : mapping, optional
         Your own traces, as for `simulate`.
 
@@ -102,7 +129,8 @@ def concurrency(
     Raises
     ------
     ConfigError
-        If prefixes are shared, batches are static, or there are too few seeds or requests.
+        If prefixes are shared, batches are static, there is a fleet, preemption rejects, or there
+        are too few seeds or requests.
 
     Examples
     --------
@@ -120,14 +148,17 @@ def concurrency(
     >>> found.limit, round(found.users_steady), round(found.users_at_end)
     ('memory', 61, 46)
     """
-    base = Scenario.from_json(canonical(scenario))
+    traces: Traces = {}
+    base = Scenario.from_json(_native.canonical("Scenario", encode_scenario(scenario, traces)))
+    datasets = {**traces, **(datasets or {})}
     _check(base, num_requests, seeds)
-    saturated = base.replace(
-        {
-            "workload.arrivals": Burst(), "workload.num_requests": num_requests,
-            "record": "steps", "engine.enable_prefix_caching": False,
-        }
-    )  # fmt: skip
+    changes: dict[str, Any] = {
+        "workload.arrivals": Burst(), "workload.num_requests": num_requests, "record": "steps",
+        "engine.enable_prefix_caching": False,
+    }  # fmt: skip
+    if isinstance(base.workload.lengths, DatasetLengths):
+        changes["workload.lengths.order"] = "resample"
+    saturated = base.replace(changes)
     runs = [simulate(saturated.replace({"seed": s}), datasets=datasets) for s in seeds]
     windows = [_window(run) for run in runs]
     running = [w["running"] for w in windows]
@@ -149,6 +180,8 @@ def concurrency(
         preemptions=statistics.fmean(r.summary["preemptions"] / num_requests for r in runs),
         limit=max(shares, key=lambda name: shares[name]),
         limit_shares=shares,
+        running_by_seed=tuple(running),
+        throughput_by_seed=tuple(throughput),
     )
 
 
@@ -156,10 +189,19 @@ def _check(base: Scenario, num_requests: int, seeds: Sequence[int]) -> None:
     kind = json.loads(canonical(base))["workload"]["prefixes"]["kind"]
     if kind != "none":
         raise ConfigError(f"workload.prefixes: got {kind!r}; allowed: 'none', nothing shared")
+    if base.fleet is not None:
+        raise ConfigError("fleet: got a fleet; allowed: null, the users of one replica")
     if isinstance(base.engine.batching, StaticBatching):
         raise ConfigError("engine.batching: got 'static'; allowed: 'continuous'")
-    if len(seeds) < 2:
-        raise ConfigError(f"seeds: got {len(seeds)}; allowed: 2 or more, for an interval")
+    if base.engine.preemption.at_limit == "reject":
+        raise ConfigError(
+            "engine.preemption.at_limit: got 'reject'; allowed: 'wait', since who is turned away "
+            "does not fit"
+        )
+    if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
+        raise ConfigError(
+            f"seeds: got {list(seeds)}; allowed: 2 or more different ones, for an interval"
+        )
     if num_requests < 100:
         raise ConfigError(f"num_requests: got {num_requests}; allowed: 100 or more")
 

@@ -243,7 +243,10 @@ class Spec(Encodable):
             if not isinstance(part, Spec):
                 path = f"{name}.{next(iter(values))}"
                 raise ConfigError(f"{path}: {name} is {part!r}, which has no fields to replace")
-            own[name] = part.replace(values)
+            try:
+                own[name] = part.replace(values)
+            except ConfigError as error:
+                raise ConfigError(f"{name}.{error}") from None
         return type(self)(**own)
 
 

@@ -33,8 +33,8 @@ SUMMARY: tuple[str, ...] = tuple(name for name, _, _ in _native.summary_fields()
 COUNTS = frozenset(
     {
         "completed", "total_input_tokens", "total_output_tokens", "max_running", "max_waiting",
-        "preemptions", "swaps", "steps", "lazy_steps", "warmup_requests", "rejected", "lost",
-        "retries",
+        "preemptions", "swaps", "preemption_waits", "steps", "lazy_steps", "warmup_requests",
+        "rejected", "lost", "retries",
     }
 )  # fmt: skip
 _TABLES = ("requests", "steps", "entries", "fleet_events")
@@ -203,7 +203,7 @@ class Result:
         ttft_host_ns to ttft_bubble_ns, which with frontend_ns and queue_ns add up to ttft_ns.
         Of a fleet also gateway_ns, dispatch_ns, network_ns, which count in the first sum, server,
         copies and outcome (0 completed, 1 rejected, 2 lost; then all moments are that of its end).
-        Where a preemption budget rejected a request, outcome too.
+        With engine.preemption.at_limit "reject", outcome too.
         Derived: ttft_ns, e2e_ns (int64), tpot_ns (float64, NaN with one output token).
         """
         return self._table("requests", _REQUESTS, "record is 'summary'")

@@ -81,6 +81,25 @@ def test_run_writes_files(
     assert len(first.split(",")) == len(header.split(","))
 
 
+def test_run_shows_memory_and_budgets(
+    capsys: pytest.CaptureFixture[str], scenario: str, tmp_path: Path
+) -> None:
+    changes = [
+        "record_memory=heatmap", "engine.num_gpu_blocks=257", "workload.num_requests=200",
+        'workload.arrivals={"kind": "burst"}',
+        'engine.preemption={"max_per_request": 0, "at_limit": "reject"}',
+    ]  # fmt: skip
+    sets = [word for change in changes for word in ("--set", change)]
+    run = Run(capsys, "run", scenario, "--out", str(tmp_path / "out"), *sets)
+    assert run.code == 0, run.err
+    for text in ("shares of the KV memory", "mean_external_slots", "rejected", "kv_memory.png"):
+        assert text in run.out
+    assert (tmp_path / "out" / "kv_memory.png").stat().st_size > 10_000
+    plain = Run(capsys, "run", scenario).out
+    assert "slots" not in plain
+    assert "rejected" not in plain
+
+
 def test_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -349,6 +368,33 @@ def test_sharding_lists_splits(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     wrong = Run(capsys, "sharding", "llama-3-70b", "--engine", "vllm-0.3")
     assert wrong.code == 2
     assert "vllm-0.33" in wrong.err
+
+
+def test_users_that_fit(capsys: pytest.CaptureFixture[str], scenario: str) -> None:
+    fast = ["--num-requests", "300", "--seeds", "2"]
+    run = Run(capsys, "concurrency", scenario, *fast)
+    assert run.code == 0
+    for text in ("of all ages", "queue never empty", "memory 100 % of the time", "7,984"):
+        assert text in run.out
+    found = json.loads(Run(capsys, "concurrency", scenario, *fast, "--json").out)
+    expected = kvsim.concurrency(SCENARIO, num_requests=300, seeds=(0, 1))
+    assert found["running"] == expected.running
+    wrong = Run(capsys, "concurrency", scenario, "--seeds", "1")
+    assert (wrong.code, "2 or more" in wrong.err) == (2, True)
+
+
+def test_hit_rates(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    some = ["--capacities", "100,2000", "--policies", "lru, belady", "--out", str(tmp_path)]
+    run = Run(capsys, "hit-rates", "mooncake-synthetic", *some)
+    assert run.code == 0
+    for text in ("without limit 64.0", "belady", "37.4", "hit_rates.png"):
+        assert " ".join(text.split()) in " ".join(run.out.split())
+    assert (tmp_path / "hit_rates.png").stat().st_size > 10_000
+    found = json.loads(Run(capsys, "hit-rates", "mooncake-synthetic", *some[:4], "--json").out)
+    assert found["rates"]["lru"][0] is None  # too small for a request
+    assert found["capacities"] == [100, 2000]
+    wrong = Run(capsys, "hit-rates", "--policies", "sieved")
+    assert (wrong.code, "did you mean 'sieve'" in wrong.err) == (2, True)
 
 
 def test_demo_of_a_track(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

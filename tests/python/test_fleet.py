@@ -16,6 +16,7 @@ ONLY_FLEETS = {
     "lazy_steps", "mean_gateway_ms", "mean_network_ms", "mean_dispatch_ms", "rejected", "lost",
     "retries", "hedge_percent", "extra_work_percent",
 }  # fmt: skip
+REJECTED = 6  # kind of a fleet's event
 BASE: dict[str, Any] = {
     "engine": {"num_gpu_blocks": 600, "max_model_len": 8192, "max_num_seqs": 32},
     "step_time": {"kind": "affine"},
@@ -55,7 +56,20 @@ CHANGES: dict[str, dict[str, Any]] = {
     "pipeline": {"pipeline_parallel_size": 2},
     "speculation": {"engine": {"spec_method": "ngram", "num_spec_tokens": 3}},
     "front end": {"engine": {"frontend_ms": 5, "frontend_us_per_prompt_token": 20}},
-}
+    "contiguous": {
+        "engine": {"enable_prefix_caching": False, "kv_allocator": {
+            "kind": "contiguous", "reservation": "pow2"}}
+    },
+    "swap": {
+        "model": "llama-3-8b", "gpu": "a100-80",
+        "engine": {"num_gpu_blocks": 200, "max_model_len": 3000, "preemption": {
+            "mode": "swap", "swap_space_gib": 0.1, "victim": "least_work_lost"}},
+    },
+    "budget": {
+        "engine": {"num_gpu_blocks": 200, "max_model_len": 3000, "preemption": {
+            "max_per_request": 1, "max_per_s": 10}}
+    },
+}  # fmt: skip
 
 
 def changed(changes: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +104,42 @@ def test_a_fleet_of_one_is_a_single_replica(changes: dict[str, Any], router: str
         assert total == fleet.totals[name] or name in ONLY_FLEETS, name
     for name, value in alone.summary.items():
         assert value == fleet.summary[name] or name in ONLY_FLEETS, name
+
+
+@pytest.mark.parametrize("limit", [{"max_per_request": 0}, {"max_per_s": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "arrivals",
+    [{"kind": "poisson", "rate_per_s": 60}, {"kind": "closed_loop", "concurrency": 40}],
+    ids=["open", "closed"],
+)
+def test_who_has_no_budget_of_preemptions_is_rejected_in_a_fleet_too(
+    limit: dict[str, float], arrivals: dict[str, Any]
+) -> None:
+    scenario = changed(
+        {"engine": {"num_gpu_blocks": 200, "max_model_len": 3000,
+                    "preemption": {"at_limit": "reject", **limit}},
+         "workload": {"arrivals": arrivals}}
+    )  # fmt: skip
+    alone = kvsim.simulate(scenario)
+    fleet = kvsim.simulate({**scenario, "fleet": {}})
+    rejected = alone.requests["outcome"] == 1
+    assert alone.summary["rejected"] == fleet.summary["rejected"] == rejected.sum() > 5
+    for name in ("outcome", "arrival_ns", "finish_ns"):
+        assert np.array_equal(alone.requests[name], fleet.requests[name]), name
+    for name, column in alone.requests.items():
+        assert np.array_equal(column[~rejected], fleet.requests[name][~rejected]), name
+    for name, value in alone.summary.items():
+        assert value == fleet.summary[name] or name in ONLY_FLEETS, name
+    # At another server, with links, it is told so by the same way.
+    link = {"alpha_ms": 3}
+    linked = kvsim.simulate(
+        {**scenario, "record": "steps", "fleet": {"num_servers": 2, "downlink": link}}
+    )
+    told = linked.requests["outcome"] == 1
+    events = linked.fleet_events
+    assert (events["kind"] == REJECTED).sum() == told.sum() == linked.summary["rejected"] > 0
+    at = events["t_ns"][events["kind"] == REJECTED]
+    assert np.array_equal(np.sort(at) + 3_000_000, np.sort(linked.requests["finish_ns"][told]))
 
 
 def test_round_robin_over_n_is_n_single_replicas() -> None:
@@ -468,7 +518,7 @@ def test_what_one_shot_servers_would_ignore_is_refused() -> None:
     for name, value in (
         ("model", "llama-3-8b"), ("gpu", "h100-sxm"), ("tensor_parallel_size", 2),
         ("engine", {"max_num_seqs": 4}), ("step_time", {"kind": "affine"}),
-        ("slo", {"ttft_ms": 5}),
+        ("slo", {"ttft_ms": 5}), ("record_memory", "classes"),
     ):  # fmt: skip
         with pytest.raises(kvsim.ConfigError, match=name):
             kvsim.simulate(one_shot(10, 10) | {name: value})
@@ -482,6 +532,21 @@ def test_batches_in_flight_cannot_be_called_back() -> None:
     hedge["cancel"] = "at_start"
     with pytest.raises(kvsim.ConfigError, match=r"hedge.cancel: got .at_start."):
         kvsim.simulate({**BASE, "fleet": {"num_servers": 2, "hedge": hedge}})
+
+
+def test_what_token_level_replicas_do_not_do_is_refused() -> None:
+    with pytest.raises(kvsim.ConfigError, match=r"record_memory: got .heatmap.* with a fleet"):
+        kvsim.simulate({**BASE, "record_memory": "heatmap", "fleet": {}})
+    engine = {"batching": {"kind": "static"}, "enable_prefix_caching": False}
+    with pytest.raises(kvsim.ConfigError, match=r"engine.batching: got .static.* in a fleet"):
+        kvsim.simulate({**BASE, "engine": engine, "fleet": {}})
+    # An engine of a group is held to the same rules, and the error says where it is.
+    groups: list[dict[str, Any]] = [{}, {"engine": engine}]
+    with pytest.raises(kvsim.ConfigError, match=r"fleet.groups.1.engine.batching: got"):
+        kvsim.simulate({**BASE, "fleet": {"groups": groups}})
+    groups[1]["engine"] = {"async_scheduling": True, "preemption": {"max_per_s": 5}}
+    with pytest.raises(kvsim.ConfigError, match=r"groups.1.engine.preemption.max_per_s: got 5"):
+        kvsim.simulate({**BASE, "fleet": {"groups": groups}})
 
 
 def test_a_warm_up_leaves_out_the_first_completed_requests() -> None:

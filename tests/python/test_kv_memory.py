@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kvsim
-from kvsim import plots
+from kvsim import memory, plots
 from kvsim._memory_map import CLASSES
 from kvsim.plots.style import figure_of
 
@@ -192,11 +192,47 @@ def test_swapping_on_a_real_bus() -> None:
              "model": "llama-3-8b", "gpu": "h200"},
             "room for at least one KV block",
         ),
-        ({"engine.preemption": {"swap_overlap": True}}, "mode is"),
-        ({"engine.preemption": {"mode": "none", "victim": "latest"}}, "without preemption"),
+        (
+            {"engine.preemption": {"swap_overlap": True}},
+            'preemption.swap_overlap: got true; allowed: false unless mode is "swap"',
+        ),
+        (
+            {"engine.preemption": {"mode": "none", "max_per_s": 2}},
+            "preemption.max_per_s: got 2.*null with mode",
+        ),
+        ({"engine.preemption": {"mode": "none", "victim": "latest"}}, 'victim: got "latest"'),
         ({"engine.preemption": {"victim": "last"}}, "nearest: latest"),
-        ({"engine.preemption.mode": "swap", "engine.async_scheduling": True}, "batches in flight"),
-        ({"engine.batching": {"kind": "static"}}, '"classes" with static batching'),
+        ({"engine.preemption.max_per_s": -1}, "^engine.preemption.max_per_s: got -1"),
+        (
+            {"engine.batching": {"kind": "static"}, "engine.watermark": 0.1},
+            "watermark: got 0.1; allowed: 0 with static batching",
+        ),
+        (
+            {"engine.batching": {"kind": "static"}, "engine.prefill_schedule_interval": 4},
+            "prefill_schedule_interval: got 4; allowed: 1 with static batching",
+        ),
+        (
+            {"engine.batching": {"kind": "static"}, "engine.long_prefill_token_threshold": 9},
+            "long_prefill_token_threshold: got 9; allowed: 0 with static batching",
+        ),
+        (
+            {"engine.kv_allocator": {"kind": "contiguous"},
+             "engine.scheduler_reserve_full_isl": False},
+            "scheduler_reserve_full_isl: got false",
+        ),
+        (
+            {"engine.preemption.mode": "swap", "engine.async_scheduling": True},
+            'preemption.mode: got "swap"; allowed: "recompute" with batches in flight',
+        ),
+        (
+            {"engine.preemption.max_per_request": 3, "pipeline_parallel_size": 2},
+            "preemption.max_per_request: got 3; allowed: null with batches in flight",
+        ),
+        (
+            {"engine.preemption.victim": "latest", "engine.batching": {"kind": "static"}},
+            'preemption.victim: got "latest"; allowed: null with static batching',
+        ),
+        ({"engine.async_scheduling": True}, "record_memory: got .*batches in flight"),
         ({"record": "all", "engine.kv_allocator": {"kind": "contiguous"}}, "there are no blocks"),
     ],
 )  # fmt: skip
@@ -219,7 +255,8 @@ def test_heatmap_draws(by: str, allocator: str) -> None:
     figure = figure_of(ax)
     figure.canvas.draw()
     below = figure.axes[1]
-    assert ax.get_ylabel() == ("physical block" if allocator == "paged" else "token slot")
+    place = "physical block" if allocator == "paged" else "token slot"
+    assert ax.get_ylabel() == place + (" (a shade a request)" if by == "owner" else "")
     assert below.get_xlabel() == "time (s)"
     legend = below.get_legend()
     assert legend is not None
@@ -252,9 +289,9 @@ def test_hit_rates_draw() -> None:
 
 def test_concurrency_says_what_binds() -> None:
     base = scenario().replace({"record_memory": "none"})
-    memory = kvsim.concurrency(base, num_requests=400, seeds=(0, 1))
-    assert memory.limit == "memory"
-    assert memory.running == pytest.approx(memory.users_steady, rel=0.08)
+    bound = kvsim.concurrency(base, num_requests=400, seeds=(0, 1))
+    assert bound.limit == "memory"
+    assert bound.running == pytest.approx(bound.users_steady, rel=0.08)
     seqs = kvsim.concurrency(
         base.replace({"engine.max_num_seqs": 5}), num_requests=400, seeds=(0, 1)
     )
@@ -262,6 +299,31 @@ def test_concurrency_says_what_binds() -> None:
     prompts = {"engine.max_num_batched_tokens": 256, "workload.lengths.output_mean_tokens": 4}
     tokens = kvsim.concurrency(base.replace(prompts), num_requests=400, seeds=(0, 1))
     assert tokens.limit == "max_num_batched_tokens"
+
+
+def test_closed_forms_take_arrays_and_refuse_what_makes_no_sense() -> None:
+    users = memory.users_that_fit(80e9, 35.3e9, 327_680, [4096, 8192])
+    assert users.tolist() == [33, 16]
+    assert memory.mean_blocks([512.2, 1044.7], 4096).round(2).tolist() == [32.5, 64.49]
+    for call, words in (
+        (lambda: memory.mean_blocks(512, 4096, 0), "block_size: got 0"),
+        (lambda: memory.paged_internal_waste(512, 4097), "max_tokens: got 4097"),
+        (lambda: memory.paged_internal_waste(float("nan"), 4096), "mean_tokens: got NaN"),
+        (lambda: memory.users_that_fit(-1, 0, 1, 1), "memory_bytes: got -1"),
+    ):
+        with pytest.raises(kvsim.ConfigError, match=words):
+            call()
+
+
+def test_concurrency_of_a_trace_draws_its_rows() -> None:
+    trace = kvsim.Trace(prompt_tokens=[100, 200, 300], output_tokens=[50, 100, 700])
+    base = scenario().replace({"record_memory": "none", "workload.lengths": trace})
+    found = kvsim.concurrency(base, num_requests=500, seeds=(0, 1))
+    assert found.running_ci > 0
+    named = base.replace({"workload.lengths": {"kind": "dataset", "name": "mine"}})
+    assert kvsim.concurrency(
+        named, num_requests=500, seeds=(0, 1), datasets={"mine": trace}
+    ) == found  # fmt: skip
 
 
 def test_paging_gains_with_the_documented_defaults() -> None:
@@ -279,6 +341,11 @@ def test_paging_gains_with_the_documented_defaults() -> None:
         num_requests=600, seeds=(0, 1),
     )  # fmt: skip
     assert paged.running > 4 * contiguous.running
+    ratio, half = paged.over(contiguous)["running"]
+    assert ratio == pytest.approx(paged.running / contiguous.running, rel=0.05)
+    assert 0 < half < ratio
+    with pytest.raises(kvsim.ConfigError, match="other: got 2 seeds"):
+        kvsim.concurrency(base, num_requests=600, seeds=(0, 1, 2)).over(contiguous)
     assert contiguous.limit == "memory"
 
 
@@ -287,7 +354,13 @@ def test_paging_gains_with_the_documented_defaults() -> None:
     [
         ({"workload.prefixes": {"kind": "groups"}}, {}, "nothing shared"),
         ({"engine.batching": {"kind": "static"}, "record_memory": "none"}, {}, "continuous"),
+        ({"fleet": {}, "record_memory": "none"}, {}, "fleet: got a fleet"),
+        (
+            {"engine.preemption": {"max_per_s": 1, "at_limit": "reject"}}, {},
+            "at_limit: got 'reject'",
+        ),
         ({}, {"seeds": (0,)}, "2 or more"),
+        ({}, {"seeds": (3, 3)}, "different ones"),
         ({}, {"num_requests": 50}, "100 or more"),
         ({"engine.max_model_len": None, "engine.kv_allocator": {"kind": "contiguous"}}, {},
          "max_model_len"),

@@ -47,6 +47,7 @@ class Mutant:
 
 
 DEFINITION, STATE = "scheduler/definition.hpp", "scheduler/state.hpp"
+HOST_MEMORY = "scheduler/host_memory.hpp"
 POOL, LAZY, LEAP = "kv/block_pool.hpp", "scheduler/lazy.hpp", "server/replica_leap.hpp"
 SPEC_LAW = "scheduler/spec_law.hpp"
 QUEUED_LAZY, QUEUED_LEAP = "server/queued_lazy.hpp", "server/queued_leap.hpp"
@@ -95,8 +96,8 @@ MUTANTS = (
     Mutant("a victim without budget is rejected one preemption late", STATE,
            "seqs[r].preemptions >= cfg", "seqs[r].preemptions > cfg",
            "preemption.a_limit_may_reject"),
-    Mutant("a swapped request computes its tokens again", STATE,
-           "return std::max(tokens, have * cfg.block_size);", "return have * cfg.block_size;",
+    Mutant("a swapped request computes its tokens again", HOST_MEMORY,
+           "return std::max(tokens, have * block_size_);", "return have * block_size_;",
            "preemption.swapping"),
     Mutant("a cancelled plan keeps its budget", DEFINITION,
            "B_ += planned->tokens;", "", "priority.a_cancelled_plan"),

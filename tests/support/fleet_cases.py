@@ -69,6 +69,27 @@ def hedge(draw: random.Random, cancels: list[str]) -> dict[str, Any]:
     )
 
 
+def memory(draw: random.Random) -> dict[str, Any]:
+    """Return fields of an engine that say how its memory is handed out and taken back."""
+    limit = draw.choice(["wait", "reject"])
+    return draw.choice(
+        [
+            {
+                "kv_allocator": {
+                    "kind": "contiguous",
+                    "reservation": "oracle",
+                    "placement": "first_fit",
+                }
+            },
+            {"preemption": {"mode": "swap", "swap_space_gib": draw.choice([0.01, 1])}},
+            {"preemption": {"mode": "none"}},
+            {"preemption": {"victim": "longest_remaining"}},
+            {"preemption": {"max_per_request": draw.choice([0, 1]), "at_limit": limit}},
+            {"preemption": {"max_per_s": draw.choice([0.5, 5]), "at_limit": limit}},
+        ]
+    )
+
+
 def random_fleet(seed: int) -> dict[str, Any]:
     """Return a scenario; the seed decides everything."""
     draw = random.Random(seed)
@@ -155,4 +176,9 @@ def random_fleet(seed: int) -> dict[str, Any]:
             "prompt_max_tokens": 400,
             "output_max_tokens": 300,
         }
+        if not in_flight and draw.random() < 0.5:
+            scenario["engine"] |= memory(draw)
+            scenario |= {"model": "llama-3-8b", "gpu": "a100-80"}
+            if "kv_allocator" in scenario["engine"]:
+                scenario["engine"]["enable_prefix_caching"] = False
     return scenario

@@ -28,7 +28,8 @@ struct Copy {
   std::uint64_t handle = 0;  // the server's
   std::int32_t server = -1;
   CopyState state = CopyState::none;
-  bool cancelled = false;  // called back while in the uplink
+  bool cancelled = false;    // called back while in the uplink
+  bool turned_away = false;  // by the server, before its last token
   std::uint32_t attempt = 0;
 
   [[nodiscard]] bool under_way() const {

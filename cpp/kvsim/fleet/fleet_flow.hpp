@@ -165,11 +165,16 @@ void Fleet<Servers>::served(std::uint32_t id, Ns start, Ns t) {
   copy.start = start;
   copy.completed = t;
   add_load(static_cast<std::size_t>(copy.server), r, -1);
-  note(t, FleetEvent::served, static_cast<std::size_t>(copy.server), r);
-  if constexpr (Servers::tokens) ++totals.packets;
+  if constexpr (Servers::tokens) {
+    ++totals.packets;
+    copy.turned_away = servers_.turned_away(copy.handle);
+  }
+  note(t, copy.turned_away ? FleetEvent::rejected : FleetEvent::served,
+       static_cast<std::size_t>(copy.server), r);
   if (!downlink_) return answered(id, t);
   copy.state = CopyState::downlink;
-  const std::int32_t tokens = Servers::tokens ? table_.output_tokens[r] : 0;
+  const bool tokenless = !Servers::tokens || copy.turned_away;
+  const std::int32_t tokens = tokenless ? 0 : table_.output_tokens[r];
   heap_.push(t + downlink_->delay(t, entity(id), draw(id), tokens), EventKind::answer, id);
 }
 
@@ -178,6 +183,10 @@ void Fleet<Servers>::answered(std::uint32_t id, Ns t) {
   const std::uint32_t s = copies_.slot_of(id);
   Part& part = copies_.part_at(id);
   Copy& copy = copies_.copy(id);
+  if (copy.turned_away) {
+    copy.state = CopyState::dead;
+    return fail_part(id, t, Outcome::rejected);
+  }
   copy.state = CopyState::done;
   --live_;
   --copies_.slot(s).live;

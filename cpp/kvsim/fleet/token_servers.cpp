@@ -17,6 +17,10 @@ void TokenServers::finish(RunTotals& totals, FleetTotals& fleet) {
     totals.scheduled_tokens += t.scheduled_tokens;
     totals.entries += t.entries;
     totals.preemptions += t.preemptions;
+    totals.swaps += t.swaps;
+    totals.swaps_refused += t.swaps_refused;
+    totals.preemption_waits += t.preemption_waits;
+    totals.swapped_blocks += t.swapped_blocks;
     totals.prefix_query_tokens += t.prefix_query_tokens;
     totals.prefix_hit_tokens += t.prefix_hit_tokens;
     totals.draft_tokens += t.draft_tokens;

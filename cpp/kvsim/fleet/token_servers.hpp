@@ -51,6 +51,12 @@ class TokenServers {
     done(life.copies[r], 0, a.time);
   }
 
+  // Whether the server gave the request up when its budget of preemptions was used up.
+  [[nodiscard]] bool turned_away(std::uint64_t handle) const {
+    return lives_[handle >> 32].server->ledger().was_rejected(
+        static_cast<std::uint32_t>(handle & 0xFFFFFFFFU));
+  }
+
   // What it has is lost, what its step under way would have finished too, and its cache. It comes
   // back as a new replica.
   template <class Lost>

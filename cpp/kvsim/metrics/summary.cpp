@@ -159,6 +159,7 @@ void put_load(Writer& w, const RunTotals& t, double duration_ns, std::int64_t bu
   w.put("max_kv_use", ratio(as_double(t.max_used_blocks), usable));
   w.put("preemptions", as_double(t.preemptions));
   w.put("swaps", as_double(t.swaps));
+  w.put("preemption_waits", as_double(t.preemption_waits));
   w.put("prefix_hit_rate", ratio(as_double(t.prefix_hit_tokens), as_double(t.prefix_query_tokens)));
 }
 

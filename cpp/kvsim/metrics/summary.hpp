@@ -60,6 +60,7 @@ inline constexpr std::array fields{
     SummaryField{"max_kv_use", "", "Largest share of the usable KV blocks in use."},
     SummaryField{"preemptions", "", "Preemptions, of all requests."},
     SummaryField{"swaps", "", "Of these, preemptions whose blocks were copied to the host."},
+    SummaryField{"preemption_waits", "", "Times that a budget of preemptions made a request wait."},
     SummaryField{"prefix_hit_rate", "",
                  "Share of the tokens at first admission found in the cache."},
     SummaryField{

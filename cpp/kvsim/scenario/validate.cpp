@@ -1,5 +1,6 @@
 // Rules between fields; ranges of single fields are checked as they are read.
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -142,18 +143,38 @@ void Workload::validate(std::string_view path) const {
 
 namespace {
 
+// Refuses the first field that differs from what is allowed.
+void refuse_changed(const PreemptionSpec& given, const PreemptionSpec& allowed,
+                    std::string_view path, std::string_view why) {
+  const json::Value got = to_json(given);
+  const json::Value only = to_json(allowed);
+  for (const auto& [name, value] : got.if_object()->members()) {
+    const std::string here = json::write(value);
+    const std::string there = json::write(*only.if_object()->find(name));
+    if (here != there) bad_field(join_path(path, name), here, there + " " + std::string(why));
+  }
+}
+
 // What a contiguous allocator and request-level batches have no use for.
 void check_unpaged(const EngineSpec& e, std::string_view path, std::string_view what) {
+  const std::string with = "with " + std::string(what);
   if (e.enable_prefix_caching) {
     bad_field(join_path(path, "enable_prefix_caching"), "true",
-              "false with " + std::string(what) + ": there are no blocks to share");
+              "false " + with + ": there are no blocks to share");
   }
   if (e.async_scheduling) {
-    bad_field(join_path(path, "async_scheduling"), "true", "false with " + std::string(what));
+    bad_field(join_path(path, "async_scheduling"), "true",
+              "false " + with + ", which has one batch at a time");
   }
-  if (e.preemption != PreemptionSpec{}) {
-    bad_field(join_path(path, "preemption"), "an object with other values",
-              "its defaults with " + std::string(what) + ", where nobody is preempted");
+  refuse_changed(e.preemption, PreemptionSpec{}, join_path(path, "preemption"),
+                 with + ", where nobody is preempted");
+  if (e.watermark > 0) {
+    bad_field(join_path(path, "watermark"), json::write_double(e.watermark),
+              "0 " + with + ": nothing grows");
+  }
+  if (!e.scheduler_reserve_full_isl) {
+    bad_field(join_path(path, "scheduler_reserve_full_isl"), "false",
+              "true " + with + ": a request is admitted with all that it will fill");
   }
 }
 
@@ -162,19 +183,17 @@ void check_preemption(const PreemptionSpec& p, std::string_view path) {
     bad_field(join_path(path, "at_limit"), quoted("reject"),
               "wait without max_per_request or max_per_s: there is no limit to reject at");
   }
-  const auto only_swap = [&](std::string_view name, bool set) {
-    if (set && p.mode != PreemptionMode::swap) {
-      bad_field(join_path(path, name), "a value", "its default unless mode is \"swap\"");
-    }
-  };
-  const PreemptionSpec defaults;
-  only_swap("swap_space_gib", p.swap_space_gib != defaults.swap_space_gib);
-  only_swap("swap_gb_per_s", p.swap_gb_per_s.has_value());
-  only_swap("swap_overlap", p.swap_overlap);
-  if (p.mode != PreemptionMode::none) return;
-  if (p.victim || p.max_per_request || p.max_per_s) {
-    bad_field(join_path(path, "mode"), "\"none\"",
-              "recompute or swap with a victim or a budget: without preemption there is neither");
+  if (p.mode != PreemptionMode::swap) {
+    PreemptionSpec rest = p;
+    rest.swap_space_gib = PreemptionSpec{}.swap_space_gib;
+    rest.swap_gb_per_s.reset();
+    rest.swap_overlap = false;
+    refuse_changed(p, rest, path, "unless mode is \"swap\"");
+  }
+  if (p.mode == PreemptionMode::none) {
+    PreemptionSpec rest;
+    rest.mode = PreemptionMode::none;
+    refuse_changed(p, rest, path, "with mode \"none\", where nobody is preempted");
   }
 }
 
@@ -251,16 +270,21 @@ void EngineSpec::validate(std::string_view path) const {
   check_preemption(preemption, join_path(path, "preemption"));
   if (std::holds_alternative<ContiguousAllocator>(kv_allocator)) {
     check_unpaged(*this, path, "a contiguous kv_allocator");
-    if (watermark > 0) {
-      bad_field(join_path(path, "watermark"), json::write_double(watermark),
-                "0 with a contiguous kv_allocator: nothing grows");
-    }
   }
   if (std::holds_alternative<StaticBatching>(batching)) {
     check_unpaged(*this, path, "static batching");
     if (spec_method) {
       bad_field(join_path(path, "spec_method"), quoted(enum_name(*spec_method)),
                 "null with static batching");
+    }
+    const std::string_view why = " with static batching: a batch's prompts come before all else";
+    if (long_prefill_token_threshold > 0) {
+      bad_field(join_path(path, "long_prefill_token_threshold"), text(long_prefill_token_threshold),
+                "0" + std::string(why));
+    }
+    if (prefill_schedule_interval != 1) {
+      bad_field(join_path(path, "prefill_schedule_interval"), text(prefill_schedule_interval),
+                "1" + std::string(why));
     }
   }
   if (!enable_prefix_caching && prefix_eviction != eviction_of<Lru>()) {
@@ -300,35 +324,59 @@ void Scenario::refuse_newer(std::string_view path, std::int64_t version) {
                 ", what this version of kvsim knows (a newer one wrote this)");
 }
 
+namespace {
+
+// An engine, at `path`, with what the scenario says beside it.
+void check_engine(const Scenario& s, const EngineSpec& e, std::string_view path) {
+  const bool in_flight = e.async_scheduling || s.pipeline_parallel_size > 1;
+  if (in_flight) {
+    refuse_changed(e.preemption, PreemptionSpec{}, join_path(path, "preemption"),
+                   "with batches in flight (async_scheduling, pipeline_parallel_size > 1): a "
+                   "victim's output may be under way, and only vLLM's own rules say what becomes "
+                   "of it");
+  }
+  const std::string_view unpaged = std::holds_alternative<StaticBatching>(e.batching)
+                                       ? "with static batching"
+                                   : std::holds_alternative<ContiguousAllocator>(e.kv_allocator)
+                                       ? "with a contiguous kv_allocator"
+                                       : "";
+  if (s.pipeline_parallel_size > 1 && !unpaged.empty()) {
+    bad_field("pipeline_parallel_size", text(s.pipeline_parallel_size),
+              "1 " + std::string(unpaged) + ", which has one batch at a time");
+  }
+  if (s.fleet && std::holds_alternative<StaticBatching>(e.batching)) {
+    bad_field(join_path(path, "batching"), quoted("static"),
+              "\"continuous\" in a fleet: a request-level batch waits until nobody is left to "
+              "come, which a replica of a fleet does not know");
+  }
+  if (s.record == Record::all && !unpaged.empty()) {
+    bad_field("record", quoted("all"),
+              "summary, requests or steps " + std::string(unpaged) +
+                  ": there are no blocks with identities");
+  }
+  if (s.record_memory == RecordMemory::none) return;
+  const std::string_view got = enum_name(s.record_memory);
+  if (in_flight) {
+    bad_field("record_memory", quoted(got),
+              "\"none\" with batches in flight (async_scheduling, pipeline_parallel_size > 1): a "
+              "slot may be in use and its token not computed");
+  }
+  if (e.spec_method) {
+    bad_field("record_memory", quoted(got),
+              "\"none\" with speculative decoding: slots of drafts are in no class");
+  }
+}
+
+}  // namespace
+
 void Scenario::validate(std::string_view path) const {
   refuse_newer(path, schema_version);
-  const bool in_flight = engine.async_scheduling || pipeline_parallel_size > 1;
-  const bool fixed = std::holds_alternative<StaticBatching>(engine.batching);
-  if (in_flight && engine.preemption != PreemptionSpec{}) {
-    bad_field(join_path(path, "engine.preemption"), "an object with other values",
-              "its defaults with batches in flight (async_scheduling, pipeline_parallel_size > 1)");
-  }
-  if (pipeline_parallel_size > 1 &&
-      (fixed || std::holds_alternative<ContiguousAllocator>(engine.kv_allocator))) {
-    bad_field(join_path(path, "pipeline_parallel_size"), text(pipeline_parallel_size),
-              "1 with static batching or a contiguous kv_allocator");
-  }
-  if (record == Record::all &&
-      (fixed || std::holds_alternative<ContiguousAllocator>(engine.kv_allocator))) {
-    bad_field(join_path(path, "record"), quoted("all"),
-              "summary, requests or steps with static batching or a contiguous kv_allocator: there "
-              "are no blocks");
-  }
+  check_engine(*this, engine, join_path(path, "engine"));
+  if (!fleet) return;
   validate_fleet(*this);
-  if (record_memory == RecordMemory::none) return;
-  const std::string_view got = enum_name(record_memory);
-  if (in_flight || engine.spec_method) {
-    bad_field(join_path(path, "record_memory"), quoted(got),
-              "\"none\" with batches in flight or speculative decoding");
-  }
-  if (fixed && record_memory == RecordMemory::heatmap) {
-    bad_field(join_path(path, "record_memory"), quoted(got),
-              "\"none\" or \"classes\" with static batching");
+  for (std::size_t i = 0; i < fleet->groups.size(); ++i) {
+    const auto& own = fleet->groups[i].engine;
+    if (own) check_engine(*this, *own, "fleet.groups." + std::to_string(i) + ".engine");
   }
 }
 

@@ -128,7 +128,6 @@ void FleetSpec::validate(std::string_view path) const {
 
 // A fleet's rules with the rest of the scenario.
 void validate_fleet(const Scenario& s) {
-  if (!s.fleet) return;
   const FleetSpec& f = *s.fleet;
   if (std::holds_alternative<routing::SessionAffinitySpec>(f.router) &&
       !std::holds_alternative<Sessions>(s.workload.prefixes)) {
@@ -144,6 +143,11 @@ void validate_fleet(const Scenario& s) {
       bad_field("fleet.router", "\"prefix_affinity\"",
                 "another kind, or token-level replicas with engine.enable_prefix_caching");
     }
+  }
+  if (s.record_memory != RecordMemory::none) {
+    bad_field("record_memory", quoted(enum_name(s.record_memory)),
+              "\"none\" with a fleet: it is the account of one memory; simulate one replica with "
+              "its share of the load");
   }
   if (!f.one_shot()) return;
   const auto refuse = [](std::string_view path, std::string_view allowed) {

@@ -272,6 +272,7 @@ class Definition {
           turn_away(r);
         } else {
           s_.stalled = true;
+          ++s_.ledger->totals.preemption_waits;
         }
         return false;
       }

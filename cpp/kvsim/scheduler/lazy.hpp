@@ -143,6 +143,7 @@ class LazyDecodes {
 
   // Blocks for takers(): the pool has enough.
   void take_blocks() {
+    if constexpr (Pool::has_regions) return;  // nothing is taken later
     const auto& who = takers();
     if constexpr (Pool::has_ids) {
       for (const OrderedId x : who) take_block(s_.seqs[id_of(x)]);

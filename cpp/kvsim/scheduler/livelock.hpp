@@ -67,7 +67,7 @@ class LivelockWatch {
       mix(static_cast<std::uint64_t>(f.in_flight));
       mix(static_cast<std::uint64_t>(f.stale));
     }
-    for (const std::int32_t tokens : s_.swapped) mix(static_cast<std::uint64_t>(tokens));
+    for (const std::int32_t tokens : s_.host.tokens()) mix(static_cast<std::uint64_t>(tokens));
     mix(~std::uint64_t{1});
     s_.waiting.for_each([&mix](RequestId r) { mix(r); });
     mix(static_cast<std::uint64_t>(

@@ -14,6 +14,7 @@
 #include "kvsim/kv/region_pool.hpp"
 #include "kvsim/kv/table_store.hpp"
 #include "kvsim/scheduler/config.hpp"
+#include "kvsim/scheduler/host_memory.hpp"
 #include "kvsim/scheduler/memory_rows.hpp"
 #include "kvsim/scheduler/waiting_queue.hpp"
 #include "kvsim/server/ledger.hpp"
@@ -92,7 +93,8 @@ struct SchedulerState {
         requests(table),
         pool(config.num_gpu_blocks, config.block_size),
         waiting(config.priority),
-        seqs(static_cast<std::size_t>(table.size())) {
+        seqs(static_cast<std::size_t>(table.size())),
+        host(cfg.preemption, cfg.block_size, seqs.size()) {
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching) {
         pool.use_shared_keys(table.keys.num_shared_keys);
@@ -103,8 +105,6 @@ struct SchedulerState {
     }
     if constexpr (Pool::has_regions) pool.use_placement(cfg.contiguous->placement);
     if (cfg.batch_queue() > 1) flights.resize(seqs.size());
-    if (cfg.preemption.swap) swapped.resize(seqs.size());
-    free_host_blocks = cfg.preemption.host_blocks;
   }
 
   SchedulerConfig cfg;
@@ -127,10 +127,7 @@ struct SchedulerState {
   std::int64_t wasted_slots = 0;
   MemoryRows rows;  // of the memory's picture, if one is recorded
 
-  // Preemption by swapping: tokens of each request that are on the host.
-  std::vector<std::int32_t> swapped;
-  std::int64_t free_host_blocks = 0;
-  std::int64_t transfer_blocks = 0;  // to and from the host before the next step
+  HostMemory host;
   // Preemption budgets.
   Ns next_preemption_ns = 0;
   bool stalled = false;  // in this call a request had to wait for a block
@@ -357,43 +354,6 @@ struct SchedulerState {
     return cfg.reserve_full || cfg.eviction == eviction_of<Lru>();
   }
 
-  // ---- swapping ----
-
-  // Copies the victim's computed tokens to the host if they fit; else they are computed anew.
-  void swap_out(RequestId r, const Seq& s) {
-    const std::int64_t blocks = ceil_div(s.computed, cfg.block_size);
-    if (blocks > free_host_blocks) {
-      ++ledger->totals.swaps_refused;
-      return;
-    }
-    ++ledger->totals.swaps;
-    swapped[r] = s.computed;
-    free_host_blocks -= blocks;
-    transfer_blocks += blocks;
-    ledger->totals.swapped_blocks += blocks;
-  }
-  // Copies back what the prefix cache (have blocks) does not hold any more; returns the tokens that
-  // are there then.
-  std::int64_t swap_in(RequestId r, std::int64_t have) {
-    const std::int64_t tokens = swapped[r];
-    const std::int64_t blocks = ceil_div(tokens, cfg.block_size);
-    swapped[r] = 0;
-    free_host_blocks += blocks;
-    if (blocks <= have) return have * cfg.block_size;
-    transfer_blocks += blocks - have;
-    ledger->totals.swapped_blocks += blocks - have;
-    return std::max(tokens, have * cfg.block_size);
-  }
-  // Lengthens a step by the transfers before it.
-  void add_transfers(Terms& terms) {
-    if (transfer_blocks == 0) return;
-    Ns extra =
-        round_half_even(static_cast<double>(transfer_blocks) * cfg.preemption.swap_ns_per_block);
-    if (cfg.preemption.swap_overlap) extra = std::max<Ns>(extra - terms.total(), 0);
-    terms.comm_ns += extra;
-    transfer_blocks = 0;
-  }
-
   // Slots of a contiguous reservation.
   [[nodiscard]] std::int64_t reserved_slots(RequestId r) const {
     return cfg.contiguous->slots(requests.prompt_tokens[r], seqs[r].limit - 1, cfg.max_model_len);
@@ -418,7 +378,7 @@ struct SchedulerState {
       preempted.back().in_flight = f.stale = f.in_flight;
       f.unseen = 0;
     }
-    if (cfg.preemption.swap) swap_out(r, s);
+    host.swap_out(r, s.computed, ledger->totals);
     next_preemption_ns = ledger->now() + cfg.preemption.gap_ns;
     if constexpr (Pool::has_cache) {
       if (cfg.prefix_caching) {
@@ -460,6 +420,7 @@ struct SchedulerState {
   void add_row() {
     seqs.emplace_back();
     if (!flights.empty() || cfg.batch_queue() > 1) flights.emplace_back();
+    host.add_row();
   }
   // Takes a request out that nobody waits for any more (vLLM's abort).
   void drop(RequestId r) {
@@ -483,6 +444,7 @@ struct SchedulerState {
       --num_running;
     } else {
       waiting.erase(r);
+      host.drop(r);
     }
   }
 
@@ -535,8 +497,8 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     if (cfg.drop_last_hit) evictable -= drop_last_hit();
     const auto have = static_cast<std::int64_t>(num_hits);
     std::int64_t h = have * cfg.block_size;
-    const bool restores = !swapped.empty() && swapped[r] > 0;
-    if (restores) h = std::max<std::int64_t>(h, swapped[r]);
+    const std::int64_t swapped = host.tokens_of(r);
+    h = std::max(h, swapped);
     if (defer && h < s.known - 1) return void(admission_end = Admission::deferred);
     const std::int64_t cap = std::min(B, I - D);
     std::int64_t n = s.known - h;
@@ -575,9 +537,10 @@ void SchedulerState<Pool>::admit(std::int64_t B, std::int64_t I, bool defer) {
     waiting.pop();
     open_table(s);
     s.reserved = reserves;
+    if (reserves && s.preemptions > 0) ++ledger->totals.preemption_waits;
     take_hits(r, s);
     append_blocks(s, take);
-    if (restores) h = swap_in(r, have);
+    if (swapped > 0) h = host.swap_in(r, have, ledger->totals);
     s.computed = static_cast<std::int32_t>(h);
     publish(r, s, h + n);
     s.live = true;

@@ -125,4 +125,10 @@ void Ledger::check_little() const {
   }
 }
 
+void Ledger::check_memory(std::int64_t slots) const {
+  if (totals.memory.total() != Int128{slots} * (totals.end_ns - totals.start_ns)) {
+    fail(ErrorKind::invariant, "the classes of the KV memory do not add up to the pool");
+  }
+}
+
 }  // namespace kvsim

@@ -107,6 +107,10 @@ class Ledger {
 
   // Turned away while it was running: it ends here, with the tokens it has.
   void rejected(std::uint32_t r, std::int64_t outputs);
+  [[nodiscard]] bool was_rejected(std::uint32_t r) const {
+    return r < columns.outcome.size() &&
+           columns.outcome[r] == static_cast<std::uint8_t>(Outcome::rejected);
+  }
 
   // With batches in flight a request's time is booked batch by batch, as their output is processed.
   // The batch runs over [start, end]; a request new or resumed in it was waiting until start.
@@ -153,6 +157,9 @@ class Ledger {
   // Little's law on the whole run, exactly: the time integral of requests in the system, taken step
   // by step, is the sum of their sojourn times.
   void check_little() const;
+  // The classes of the memory of so many slots, summed over time, are the memory times the duration
+  // of the run, or a slot was lost.
+  void check_memory(std::int64_t slots) const;
 
   [[nodiscard]] ItlHistogram& itl() { return *itl_; }
 

@@ -14,12 +14,14 @@
 
 namespace kvsim {
 
-template <class Pool>
+// State has cfg, pool, rows and seqs, which say whether they are lazy and else what they have
+// computed; Lazy knows it of the lazy ones.
+template <class Pool, class State = SchedulerState<Pool>, class Lazy = LazyDecodes<Pool>>
 class MemoryMap {
  public:
   static constexpr std::size_t most_columns = 1024;
 
-  MemoryMap(SchedulerState<Pool>& state, const LazyDecodes<Pool>& lazy) : s_(state), lazy_(lazy) {
+  MemoryMap(State& state, const Lazy& lazy) : s_(state), lazy_(lazy) {
     if (s_.cfg.record_memory != RecordMemory::heatmap) return;
     const std::int64_t unit = Pool::has_regions ? 1 : s_.cfg.block_size;
     s_.rows.start(s_.pool.usable() * s_.cfg.block_size / unit, unit, s_.seqs.size());
@@ -75,7 +77,7 @@ class MemoryMap {
   // Marks what the running requests have filled at the end of the step.
   void fill() {
     const auto computed = [this](std::uint32_t r) -> std::int64_t {
-      const Seq& q = s_.seqs[r];
+      const auto& q = s_.seqs[r];
       return q.lazy ? lazy_.computed(q) + 1 : q.computed;
     };
     if constexpr (Pool::has_regions) {
@@ -121,8 +123,8 @@ class MemoryMap {
     gap_ *= 2;
   }
 
-  SchedulerState<Pool>& s_;
-  const LazyDecodes<Pool>& lazy_;
+  State& s_;
+  const Lazy& lazy_;
   Ns origin_ = 0;
   Ns gap_ = 0;
   Ns next_ = std::numeric_limits<Ns>::max();

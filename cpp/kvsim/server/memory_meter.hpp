@@ -1,11 +1,9 @@
-// Books of the KV memory: how many slots are in which class (result.hpp, MemorySlots), integrated
-// over time. Used only with record_memory; its classes sum to the pool at every moment, which is
-// checked at the end of the run.
+// Books of the KV memory: how many slots are in which class (result.hpp, MemorySlots). Used only
+// with record_memory; the classes sum to the pool at every moment (Ledger::check_memory).
 #pragma once
 
 #include <cstdint>
 
-#include "kvsim/core/error.hpp"
 #include "kvsim/scheduler/state.hpp"
 
 namespace kvsim {
@@ -46,14 +44,6 @@ class MemoryMeter {
     const bool head_waits = !s_.waiting.empty() && no_room;
     (head_waits ? c.external : c.free) = free;
     return c;
-  }
-
-  // The sum over time is the pool times the duration of the run, or a slot was lost.
-  void check(const RunTotals& totals) const {
-    const Int128 slots = Int128{s_.pool.usable()} * s_.cfg.block_size;
-    if (totals.memory.total() != slots * (totals.end_ns - totals.start_ns)) {
-      fail(ErrorKind::invariant, "the classes of the KV memory do not add up to the pool");
-    }
   }
 
  private:

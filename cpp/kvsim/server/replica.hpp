@@ -148,11 +148,6 @@ class Replica {
     for (const std::int32_t n : t.output_tokens) most = n > most ? n : most;
     return most < c.max_model_len ? most : c.max_model_len;
   }
-  [[nodiscard]] Ns last_arrival() const {
-    Ns last = 0;
-    for (const Ns t : state_.requests.arrival_ns) last = std::max(last, t);
-    return last;
-  }
   [[nodiscard]] std::int64_t used_blocks() const {
     return state_.pool.usable() - state_.pool.free();
   }
@@ -204,10 +199,10 @@ template <class Pool>
 void Replica<Pool>::run() {
   unfinished_ = state_.requests.size();
   if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
-  if (map_.on()) map_.begin(ledger_.totals.start_ns, last_arrival());
+  if (map_.on()) map_.begin(ledger_.totals.start_ns, state_.requests.last_arrival());
   serve();
   ledger_.check_little();
-  if (meter_.on()) meter_.check(ledger_.totals);
+  if (meter_.on()) ledger_.check_memory(state_.pool.usable() * state_.cfg.block_size);
 }
 
 template <class Pool>
@@ -279,7 +274,7 @@ void Replica<Pool>::step() {
     ledger_.totals.draft_ns += draft.total();
     terms += draft;
   }
-  state_.add_transfers(terms);
+  state_.host.add_transfers(terms);
   if (recorder_.entries_on()) {
     for (const Entry& e : state_.plan) {
       const Seq& q = state_.seqs[e.id];

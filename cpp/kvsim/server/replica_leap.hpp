@@ -290,8 +290,7 @@ template <class Pool>
 std::int64_t Replica<Pool>::run_lazy_and_chunks() {
   std::int64_t spent = 0;
   bool published = !lazy_.publishes_next();
-  if (chunkers_.empty() &&
-      static_cast<std::int64_t>(lazy_.takers().size()) <= state_.pool.free()) {
+  if (chunkers_.empty() && static_cast<std::int64_t>(lazy_.takers().size()) <= state_.pool.free()) {
     lazy_.take_blocks();
     if (!published) lazy_.publish_blocks();
     return state_.cfg.budget - lazy_.count();
@@ -373,7 +372,7 @@ void Replica<Pool>::process_sparse() {
   shape.decode_context = lazy_.context();
   for (const Entry& e : state_.plan) Definition<Pool>::add_to(shape, e, state_.seqs[e.id]);
   Terms terms = std::visit([&shape](const auto& m) { return m.step(shape); }, model_);
-  state_.add_transfers(terms);
+  state_.host.add_transfers(terms);
   if (recorder_.entries_on()) record_lazy_entries();
   record_step(shape, terms);
   count_step(shape, terms.total());

@@ -16,6 +16,7 @@
 #include "kvsim/core/sort.hpp"
 #include "kvsim/scheduler/state.hpp"
 #include "kvsim/server/ledger.hpp"
+#include "kvsim/server/memory_map.hpp"
 #include "kvsim/server/step_recorder.hpp"
 #include "kvsim/step_time/models.hpp"
 #include "kvsim/workload/arrival_feed.hpp"
@@ -35,6 +36,8 @@ class StaticReplica {
         recorder_(record),
         pool_(config.num_gpu_blocks, config.block_size),
         waiting_(config.priority),
+        held_(cfg_, pool_, table),
+        map_(held_, none_lazy),
         model_(model),
         control_(control) {
     if constexpr (Pool::has_regions) pool_.use_placement(config.contiguous->placement);
@@ -42,6 +45,7 @@ class StaticReplica {
 
   void run() {
     if (!feed_.exhausted()) ledger_.totals.start_ns = feed_.first_sent();
+    if (map_.on()) map_.begin(ledger_.totals.start_ns, requests_.last_arrival());
     while (ledger_.totals.completed < requests_.size()) {
       gather();
       form_batch();
@@ -50,18 +54,42 @@ class StaticReplica {
       answer();
     }
     ledger_.check_little();
+    if (cfg_.record_memory != RecordMemory::none) {
+      ledger_.check_memory(pool_.usable() * cfg_.block_size);
+    }
   }
 
   Ledger& ledger() { return ledger_; }
   StepRecorder& recorder() { return recorder_; }
-  HeatmapColumns& heatmap() { return heatmap_; }
+  HeatmapColumns& heatmap() { return map_.columns; }
 
  private:
   struct Member {
     RequestId id;
     std::int32_t prompt;
     std::int32_t outputs;
+    std::int32_t computed = 0;  // of the prompt
+  };
+
+  // What the memory's picture is made of.
+  struct Progress {
     std::int32_t computed = 0;
+    static constexpr bool lazy = false;
+  };
+  struct NoneLazy {
+    static std::int64_t computed(const Progress& /*unused*/) { return 0; }
+  };
+  static constexpr NoneLazy none_lazy{};
+  struct Held {
+    Held(const SchedulerConfig& config, const Pool& memory, const RequestTable& table)
+        : cfg(config), pool(memory) {
+      if (config.record_memory != RecordMemory::heatmap) return;
+      seqs.resize(static_cast<std::size_t>(table.size()));
+    }
+    const SchedulerConfig& cfg;
+    const Pool& pool;
+    MemoryRows rows;
+    std::vector<Progress> seqs;
   };
 
   [[nodiscard]] std::int32_t outputs_of(RequestId r) const {
@@ -90,7 +118,7 @@ class StaticReplica {
     if (t <= ledger_.now()) return;
     const auto waiting = static_cast<std::int64_t>(waiting_.size());
     ledger_.totals.waiting_integral += Int128{waiting} * (t - ledger_.now());
-    if (t > began) meter(t - began);
+    if (t > began) meter(began, t - began);
     ledger_.set_clock(t);
   }
 
@@ -123,11 +151,21 @@ class StaticReplica {
   bool place(RequestId r, std::int32_t prompt, std::int32_t outputs) {
     const std::int64_t needed = std::int64_t{prompt} + outputs - 1;
     if constexpr (Pool::has_regions) {
-      return pool_.place(r, cfg_.contiguous->slots(prompt, needed, cfg_.max_model_len), needed);
+      const std::int64_t slots = cfg_.contiguous->slots(prompt, needed, cfg_.max_model_len);
+      if (!pool_.place(r, slots, needed)) return false;
+      if (map_.on()) held_.rows.placed(pool_.regions().back());
+      return true;
     } else {
       const std::int64_t blocks = ceil_div(needed, cfg_.block_size);
-      if (blocks > pool_.free()) return false;
+      const std::int64_t free = pool_.free();
+      if (blocks > free) return false;
       pool_.take(blocks);
+      if (map_.on()) {
+        held_.rows.took_counted(free, free - blocks, [&](std::int64_t entry) {
+          return MemoryRows::Holding{r, static_cast<std::int32_t>(entry),
+                                     static_cast<std::int32_t>(blocks)};
+        });
+      }
       page_slots_ += blocks * cfg_.block_size;
       needed_slots_ += needed;
       return true;
@@ -196,6 +234,7 @@ class StaticReplica {
     const auto terms_of = model.decode(n);
     std::size_t done = 0;  // members whose last token has come
     for (std::int32_t made = 0; made < ends.back(); ++made) {
+      decodes_ = made + 1;
       while (ends[done] <= made) ++done;
       const auto active = n - static_cast<std::int64_t>(done);
       context += active;
@@ -218,7 +257,7 @@ class StaticReplica {
     t.waiting_integral += Int128{waiting} * dur;
     t.running_integral += Int128{running} * dur;
     t.used_block_integral += Int128{used_blocks()} * dur;
-    meter(dur);
+    meter(ledger_.now(), dur);
     if (recorder_.steps_on()) {
       recorder_.step(
           {ledger_.now(), terms, scheduled, tokens, context, running, waiting, pool_.free()}, {});
@@ -236,18 +275,21 @@ class StaticReplica {
       ledger_.finished(m.id, m.outputs);
       feed_.finished(m.id, ledger_.now());
       if constexpr (Pool::has_regions) {
+        if (map_.on()) held_.rows.left(m.id);
         pool_.release(m.id);
       } else {
+        if (map_.on()) held_.rows.gave(m.id, pool_.free(), 0, true);
         pool_.give(ceil_div(std::int64_t{m.prompt} + m.outputs - 1, cfg_.block_size));
       }
     }
-    tokens_ = page_slots_ = needed_slots_ = 0;
+    tokens_ = page_slots_ = needed_slots_ = decodes_ = 0;
     batch_.clear();
   }
 
   [[nodiscard]] std::int64_t used_blocks() const { return pool_.usable() - pool_.free(); }
 
-  void meter(Ns dur) {
+  // Books of the memory: it is in this state from `began` on.
+  void meter(Ns began, Ns dur) {
     if (cfg_.record_memory == RecordMemory::none) return;
     MemorySlots c;
     std::int64_t held = page_slots_;
@@ -265,6 +307,11 @@ class StaticReplica {
     c.internal = held - needed;
     (no_room_ && !batch_.empty() && !waiting_.empty() ? c.external : c.free) = free;
     ledger_.totals.memory.add(c, dur);
+    if (!map_.due(began + dur)) return;
+    for (const Member& m : batch_) {
+      held_.seqs[m.id].computed = m.computed + std::min(decodes_, m.outputs - 1);
+    }
+    map_.sample(began + dur, c, ledger_.totals);
   }
 
   SchedulerConfig cfg_;
@@ -274,12 +321,14 @@ class StaticReplica {
   StepRecorder recorder_;
   Pool pool_;
   WaitingQueue waiting_;
+  Held held_;
+  MemoryMap<Pool, Held, NoneLazy> map_;
   const StepTimeModel& model_;
   Control control_;
-  HeatmapColumns heatmap_;  // not recorded
   std::vector<Member> batch_;
-  bool no_room_ = false;     // the batch ended at a request that did not fit
-  std::int64_t tokens_ = 0;  // computed, of the batch
+  bool no_room_ = false;      // the batch ended at a request that did not fit
+  std::int32_t decodes_ = 0;  // steps of the batch behind its prompts
+  std::int64_t tokens_ = 0;   // computed, of the batch
   std::int64_t page_slots_ = 0;
   std::int64_t needed_slots_ = 0;
   std::int64_t polls_ = 0;

@@ -58,6 +58,12 @@ struct RequestTable {
   [[nodiscard]] std::int64_t size() const {
     return static_cast<std::int64_t>(prompt_tokens.size());
   }
+  // Of those that are known before the run.
+  [[nodiscard]] Ns last_arrival() const {
+    Ns last = 0;
+    for (const Ns t : arrival_ns) last = t > last ? t : last;
+    return last;
+  }
 };
 
 // A trace as named buffers, handed over by the host (Python, WASM).

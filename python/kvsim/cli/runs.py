@@ -30,6 +30,12 @@ _SHOWN = (
                           "mean_hbm_ms", "mean_comm_ms", "mean_preempted_ms", "mean_redo_ms",
                           "mean_bubble_ms")),
 )  # fmt: skip
+# Shown if they are there: with record_memory; where they are not all 0.
+_MEMORY = (
+    "mean_token_slots", "mean_reserved_slots", "mean_internal_slots", "mean_rounding_slots",
+    "mean_external_slots", "mean_cached_slots", "mean_free_slots",
+)  # fmt: skip
+_SOMETIMES = ("swaps", "preemption_waits", "rejected", "lost")
 _RAN = ("ok", "unstable")
 _PARTS = ("mean", "p50", "p90", "p95", "p99", "p99.9")
 _LATENCIES = (
@@ -47,7 +53,9 @@ def run(
     as_json: AsJson = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Write result.json, recorded tables as CSV."),
+        typer.Option(
+            "--out", metavar="DIR", help="Write result.json, what is recorded as CSV, PNG."
+        ),
     ] = None,
     deadline: Deadline = None,
     quiet: Quiet = False,
@@ -85,6 +93,10 @@ def write(result: kvsim.Result, folder: Path) -> list[Path]:
             lists = (kvsim.result.plain_list(v) for v in chosen.values())
             writer.writerows(zip(*lists, strict=True))
         files.append(path)
+    if result.scenario.record_memory == "heatmap":
+        from kvsim import plots
+
+        files += plots.save(plots.KVCacheHeatmap(result).plot(), folder / "kv_memory")
     return files
 
 
@@ -110,7 +122,13 @@ def show(result: kvsim.Result) -> None:
     )
     out.print(table("", ["latency (ms)", *_PARTS], rows))
     units = {name: unit for name, unit, _ in kvsim.result.summary_fields()}
-    for title, names in _SHOWN:
+    groups = list(_SHOWN)
+    if figures["mean_token_slots"] is not None:
+        groups.append(("shares of the KV memory", _MEMORY))
+    some = tuple(name for name in _SOMETIMES if figures[name])
+    if some:
+        groups.append(("what became of requests", some))
+    for title, names in groups:
         listed = ([name, number(figures[name]), units[name]] for name in names)
         out.print(table("", [title, "", "unit"], listed))
 

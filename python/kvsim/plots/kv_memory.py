@@ -39,7 +39,7 @@ class KVCacheHeatmap:
     result : Result
         Of a run with `record_memory="heatmap"`.
     by : {"class", "owner"}
-        Colour by what a block holds, or by the request that holds it.
+        Colour by what a block holds, or by the request that holds it (12 shades in turn).
 
     Raises
     ------
@@ -66,7 +66,8 @@ class KVCacheHeatmap:
         Parameters
         ----------
         ax : Axes, optional
-            Where to draw, of a grid of axes; the shares take the lower part of its place.
+            Where to draw, of a grid of axes; the shares take the lower part of its place. Make the
+            grid within `plots.style()`, whose layout leaves room for the legends.
         title : str, optional
             Heading.
         """
@@ -98,7 +99,8 @@ class KVCacheHeatmap:
             _edges(t), _edges(rows), cells, cmap=ListedColormap(colours), vmin=-0.5,
             vmax=len(colours) - 0.5, rasterized=True,
         )  # fmt: skip
-        ax.set_ylabel("physical block" if self._paged else "token slot")
+        place = "physical block" if self._paged else "token slot"
+        ax.set_ylabel(place if self.by == "class" else f"{place} (a shade a request)")
 
     def _draw_marks(self, ax: Axes, t: Any) -> None:
         from matplotlib.lines import Line2D

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kvsim import _native
+from kvsim import memory
 from kvsim._cache import prefix_hit_rates
 from kvsim._concurrency import Concurrency, concurrency
 from kvsim._fields import (
@@ -24,26 +24,9 @@ from kvsim._fields import (
 from kvsim._simulate import simulate
 from kvsim.catalog import model
 from kvsim.datasets import Trace, load
+from kvsim.validate.memory_figure import ASSUMPTIONS, FIG_2, figure_2
 
-# Kwon et al., Efficient memory management for LLM serving with PagedAttention (SOSP 2023), Fig. 2:
-# tokens, reservation, internal, external and others, in per cent of the KV memory.
-FIG_2: dict[str, tuple[float, ...]] = {
-    "Orca (Max)": (20.4, 13.3, 57.3, 8.9),
-    "Orca (Pow2)": (26.8, 17.9, 13.6, 41.6),
-    "Orca (Oracle)": (38.2, 25.2, 0.0, 36.6),
-    "vLLM": (96.3,),
-}
 _PARTS = ("tokens", "reservation", "internal", "external and others")
-_ALLOCATORS: dict[str, ContiguousAllocator | PagedAllocator] = {
-    "Orca (Max)": ContiguousAllocator(reservation="max"),
-    "Orca (Pow2)": ContiguousAllocator(reservation="pow2"),
-    "Orca (Oracle)": ContiguousAllocator(reservation="oracle"),
-    "vLLM": PagedAllocator(),
-}
-_FIG_2_SLOTS = 15_700  # the paper's table 1: OPT-13B on an A100 with 40 GB
-# What the paper does not publish is how much lengths vary. Squared coefficients of variation of
-# prompts and outputs; the first is the base, the others show how much depends on it.
-_SPREADS = ((1.0, 0.85), (2.0, 0.85), (4.0, 0.85), (1.0, 0.6), (1.0, 1.1))
 
 
 @dataclass(frozen=True)
@@ -110,10 +93,12 @@ class MemoryScore:
                 f"{found.throughput:.2f} +- {found.throughput_ci:.2f} requests/s; "
                 f"{found.limit} binds"
             )
+        ratio = self.paged.over(self.contiguous)
         yield (
-            f"  paged over contiguous: {self.paged.running / self.contiguous.running:.1f} times "
-            f"the requests at once, {self.paged.throughput / self.contiguous.throughput:.1f} "
-            "times the throughput"
+            "  paged over contiguous: {:.2f} +- {:.2f} times the requests at once, ".format(
+                *ratio["running"]
+            )
+            + "{:.2f} +- {:.2f} times the throughput".format(*ratio["throughput"])
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -163,23 +148,25 @@ def _users() -> Iterator[MemoryRow]:
     bytes_per_token = simulate(scenario).kv_budget.kv_bytes_per_token
     yield _row(f"KV bytes a token, {shape.name}", "B", 327_680, bytes_per_token, 0)
 
-    def users(memory_gb: float, weights_gb: float, reserve_gb: float, slots: float) -> float:
-        return _native.users_that_fit(
-            memory_gb * 1e9, weights_gb * 1e9, reserve_gb * 1e9, bytes_per_token, slots
+    def users(memory_gb: float, weights_gb: float, reserve_gb: float, slots: float) -> int:
+        return int(
+            memory.users_that_fit(
+                memory_gb * 1e9, weights_gb * 1e9, bytes_per_token, slots, reserve_gb * 1e9
+            )
         )
 
     yield _row("users of 128 Ki tokens, 8 x 80 GB", "", 11, users(640, 141.2, 20, 131_072), 0)
     yield _row("users of 4,096 tokens, 4 x 80 GB", "", 118, users(320, 141.2, 20, 4096), 0)
     yield _row("users, 4 bits in 80 GB, contiguous", "", 33, users(80, 35.3, 0, 4096), 0)
     for mean, cut, expected in ((512.2, 512, 262), (1044.7, 1024, 132), (2570.2, 2048, 66)):
-        slots = 16 * _native.mean_blocks(mean, 4096, 16)
+        slots = 16 * memory.mean_blocks(mean, 4096)
         yield _row(f"  paged, mean length {cut}", "", expected, users(80, 35.3, 0, slots), 0)
 
 
 def _waste(seeds: Sequence[int]) -> Iterator[MemoryRow]:
     """Slots of the last block that stay empty, for lengths min(Exp(mean), 4096)."""
     for mean in (512.2, 1044.7, 2570.2):
-        expected = 100 * _native.paged_internal_waste(mean, 4096, 16)
+        expected = 100 * memory.paged_internal_waste(mean, 4096)
         found = 100 * statistics.fmean(simulated_waste(mean, seed) for seed in seeds)
         yield _row(f"paged internal waste, mean {mean}", "%", round(expected, 3), found, 0.05)
 
@@ -219,72 +206,24 @@ def _hit_rates() -> Iterator[MemoryRow]:
         yield _row(f"blocks hit without limit, {name}", "%", published, found, 0.05)
 
 
-def figure_2(
-    system: str, seed: int, spread: tuple[float, float] = _SPREADS[0], num_requests: int = 2000
-) -> tuple[float, ...]:
-    """Return the shares of the paper's figure 2 in per cent: tokens, reservation, internal, rest.
-
-    OPT-13B's 15,700 slots on an A100 with 40 GB, requests to 2,048 tokens that always wait, gamma
-    laws with ShareGPT's means (161.3 and 338.0) and the given squared coefficients of variation.
-    Rounding to buddies counts as external, as in the figure, whose oracle has no internal waste.
-
-    Parameters
-    ----------
-    system : str
-        "Orca (Max)", "Orca (Pow2)", "Orca (Oracle)" or "vLLM".
-    seed, num_requests : int
-        Of the lengths.
-    spread : tuple of float
-        Squared coefficients of variation of prompts and outputs.
-
-    Examples
-    --------
-    >>> [round(share) for share in figure_2("Orca (Max)", 0)]
-    [21, 14, 56, 9]
-    """
-    rng = np.random.default_rng(seed)
-    prompt_cv2, output_cv2 = spread
-    prompts = np.ceil(rng.gamma(1 / prompt_cv2, 161.3 * prompt_cv2, num_requests))
-    outputs = np.ceil(rng.gamma(1 / output_cv2, 338.0 * output_cv2, num_requests))
-    prompts = np.clip(prompts, 1, 2047).astype(np.int32)
-    scenario = Scenario(
-        engine=Engine(
-            num_gpu_blocks=_FIG_2_SLOTS // 16 + 1, max_model_len=2048,
-            enable_prefix_caching=False, kv_allocator=_ALLOCATORS[system],
-        ),
-        step_time=Affine(),
-        workload=Workload(
-            arrivals=Burst(),
-            lengths=Trace(
-                prompt_tokens=prompts, name="ShareGPT's means",
-                output_tokens=np.clip(outputs, 1, 2048 - prompts).astype(np.int32),
-            ),
-        ),
-        record="summary",
-        record_memory="classes",
-    )  # fmt: skip
-    s = simulate(scenario).summary
-    share = {k: 100 * s[f"mean_{k}_slots"] for k in ("token", "reserved", "internal")}
-    return (*share.values(), 100 - sum(share.values()))
-
-
 def _figure_2(seeds: Sequence[int]) -> Iterator[MemoryRow]:
     for system, published in FIG_2.items():
-        by_spread = {
-            spread: [
+        found = [
+            [
                 statistics.fmean(part)
-                for part in zip(*(figure_2(system, s, spread) for s in seeds), strict=True)
+                for part in zip(*(figure_2(system, s, lengths) for s in seeds), strict=True)
             ]
-            for spread in _SPREADS
-        }
+            for lengths in ASSUMPTIONS.values()
+        ]
         for i, expected in enumerate(published):
-            found = [shares[i] for shares in by_spread.values()]
-            row = _row(f"{system}: {_PARTS[i]}", "%", expected, found[0], 3)
-            note = f"{min(found):.1f} to {max(found):.1f} over {len(_SPREADS)} spreads of lengths"
+            shares = [by_part[i] for by_part in found]
+            row = _row(f"{system}: {_PARTS[i]}", "%", expected, shares[0], 3)
+            low, high = min(shares), max(shares)
+            note = f"{low:.1f} to {high:.1f} over {len(shares)} laws of lengths"
             verdict = row.verdict
-            if verdict == "off" and min(found) - 3 <= expected <= max(found) + 3:
+            if verdict == "off" and low - 3 <= expected <= high + 3:
                 verdict = "open"
-            yield MemoryRow(row.what, row.unit, expected, found[0], 3, verdict, note)
+            yield MemoryRow(row.what, row.unit, expected, shares[0], 3, verdict, note)
 
 
 def compare_allocators(seeds: Sequence[int]) -> tuple[Concurrency, Concurrency]:

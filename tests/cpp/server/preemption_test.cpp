@@ -50,7 +50,12 @@ TEST(preemption, a_request_that_is_out_of_budget_is_preempted_no_more) {
     REQUIRE(!run.error);
     for (const std::int32_t n : run.requests.num_preemptions) CHECK(n <= most);
     CHECK(run.totals.preemptions <= free.totals.preemptions);
+    // Who has no budget left waits for all that it may need.
+    std::int64_t spent = 0;
+    for (const std::int32_t n : run.requests.num_preemptions) spent += n == most ? 1 : 0;
+    CHECK_EQ(run.totals.preemption_waits, most == 0 ? 0 : spent);
   }
+  CHECK_EQ(free.totals.preemption_waits, 0);
   // No budget at all is to reserve at admission.
   c.engine.preemption.max_per_request = 0;
   const Outcome none = run_replica(c, Pool::count, Mode::leap, Record::steps);
@@ -117,6 +122,7 @@ TEST(preemption, a_rate_keeps_preemptions_apart) {
   REQUIRE(!run.error && run.totals.preemptions > 0);
   for (const auto preempted : run.steps.preempted) CHECK(preempted <= 1);
   CHECK(least_gap(preemption_times(run)) >= gap);
+  CHECK(run.totals.preemption_waits > 0);
   CHECK_EQ(waterfall_gap(run), "");
 }
 

@@ -118,6 +118,7 @@ void compare_totals(Comparison& c, const kvsim::RunTotals& a, const kvsim::RunTo
       .total("max_used_blocks", a.max_used_blocks, b.max_used_blocks)
       .total("swaps", a.swaps, b.swaps)
       .total("swaps_refused", a.swaps_refused, b.swaps_refused)
+      .total("preemption_waits", a.preemption_waits, b.preemption_waits)
       .total("swapped_blocks", a.swapped_blocks, b.swapped_blocks)
       .total("memory.tokens", a.memory.tokens, b.memory.tokens)
       .total("memory.reserved", a.memory.reserved, b.memory.reserved)

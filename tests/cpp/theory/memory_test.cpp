@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "check.hpp"
+#include "kvsim/core/error.hpp"
 
 namespace {
 
@@ -34,5 +35,15 @@ TEST(memory, waste_of_the_last_block) {
 }
 
 TEST(memory, no_room_is_nobody) { CHECK_EQ(users_that_fit(10e9, 12e9, 0, 1e5, 100), 0); }
+
+TEST(memory, senseless_numbers_are_refused) {
+  CHECK_THROWS_WITH(mean_blocks(0, 4096, 16), kvsim::Error, "mean_tokens: got 0");
+  CHECK_THROWS_WITH(mean_blocks(512, 4096, 0), kvsim::Error, "block_size: got 0");
+  CHECK_THROWS_WITH(paged_internal_waste(512, 4097, 16), kvsim::Error,
+                    "max_tokens: got 4097; allowed: a multiple of block_size = 16");
+  CHECK_THROWS_WITH(users_that_fit(-1, 0, 0, 1e5, 100), kvsim::Error, "memory_bytes: got -1");
+  CHECK_THROWS_WITH(users_that_fit(1e9, 0, 0, 0, 100), kvsim::Error, "kv_bytes_per_token: got 0");
+  CHECK_THROWS_WITH(users_that_fit(1e300, 0, 0, 1, 1), kvsim::Error, "slots_per_user: got 1");
+}
 
 }  // namespace

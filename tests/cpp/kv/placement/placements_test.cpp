@@ -98,6 +98,25 @@ class Overlaps : public Leaks {
   using Leaks::Leaks;
   std::int64_t place(std::int64_t slots) override { return slots < largest() / 8 ? 0 : nowhere; }
 };
+// Gives a piece back again when the next one comes back, whoever has it by then.
+class FreesTwice : public PlacementPolicy {
+ public:
+  explicit FreesTwice(std::int64_t slots) : buddies_(slots) {}
+  void release(std::int64_t at, std::int64_t slots) override {
+    if (last_.slots > 0) buddies_.release(last_.at, last_.slots);
+    buddies_.release(at, slots);
+    last_ = {at, slots};
+  }
+  std::int64_t place(std::int64_t slots) override { return buddies_.place(slots); }
+  [[nodiscard]] std::int64_t largest() const override { return buddies_.largest(); }
+  [[nodiscard]] std::int64_t rounded(std::int64_t slots) const override {
+    return buddies_.rounded(slots);
+  }
+
+ private:
+  Piece last_ = {0, 0};
+  kvsim::Buddy buddies_;
+};
 
 template <class Policy>
 std::string found_in() {
@@ -111,6 +130,7 @@ std::string found_in() {
 TEST(placement, the_rules_tell_a_wrong_one) {
   CHECK(!found_in<Leaks>().empty());
   CHECK(!found_in<Overlaps>().empty());
+  CHECK(!found_in<FreesTwice>().empty());
 }
 
 TEST(placement, first_fit_and_best_fit_choose_their_piece) {
