@@ -69,8 +69,8 @@ _MODULES = (
     "datasets",
     "design",
     "links",
-    "parallelism",
     "memory",
+    "parallelism",
     "queueing",
     "speculation",
     "statistics",
@@ -83,8 +83,8 @@ if TYPE_CHECKING:
     from kvsim import datasets as datasets
     from kvsim import design as design
     from kvsim import links as links
-    from kvsim import parallelism as parallelism
     from kvsim import memory as memory
+    from kvsim import parallelism as parallelism
     from kvsim import queueing as queueing
     from kvsim import speculation as speculation
     from kvsim import statistics as statistics
