@@ -60,12 +60,12 @@ class ItlHistogram {
       words_[size_++] = packed(value_ns, count);
       if (size_ == words_.size()) flush();
     }
-
-   private:
     void flush() {
       all_.append_packed({words_.data(), size_});
       size_ = 0;
     }
+
+   private:
     ItlHistogram& all_;
     std::size_t size_ = 0;
     std::array<std::uint64_t, 128> words_;

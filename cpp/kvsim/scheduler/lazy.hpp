@@ -65,6 +65,11 @@ class LazyDecodes {
     return static_cast<std::int32_t>(q.computed + step_);
   }
 
+  // next_finish() if q entered and everybody else were further from it.
+  [[nodiscard]] std::int64_t finish_of(const Seq& q) const {
+    return step_ + std::min<std::int64_t>(q.limit - 1 - q.computed, wheel_.reach());
+  }
+
   // r samples in every step from the next on; the steps until its last token are known.
   void enter(RequestId r) {
     Seq& q = s_.seqs[r];

@@ -38,6 +38,8 @@ class Ledger {
     columns.arrival_ns[r] = arrival;
     if (num_arrived_++ == gaps_from_) *itl_ = ItlHistogram{};
   }
+  // The next arrivals may have gaps counted anew.
+  [[nodiscard]] bool awaits_gaps() const { return num_arrived_ <= gaps_from_; }
   // Counts gaps from the step on that sees this arrival (a number, by order) first.
   void count_gaps_from(std::int64_t arrival) { gaps_from_ = arrival; }
   // Counts gaps there from now on.
@@ -132,6 +134,10 @@ class Ledger {
     columns.bubble_ns[r] += bubble;
     mark_ns(r) = end;
   }
+  // batch_ended(), sampled_in_batch() of a first token and open_batches() in one, for a batch that
+  // started after the request's last one ended.
+  void first_token_in_batch(std::uint32_t r, Ns start, Ns end, const Terms& terms,
+                            const Terms& sums, Ns bubble);
   // Up to where the time of a request in flight is booked.
   [[nodiscard]] Ns booked_until(std::uint32_t r) const {
     return waterfall_ ? columns.finish_ns[r] : 0;

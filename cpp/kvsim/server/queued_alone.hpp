@@ -1,0 +1,215 @@
+// Rounds of the lazy path with asynchronous scheduling on one stage. One batch is in flight when a
+// round begins; the next one starts when it lands, and takes its place. Many rounds in a row make a
+// stretch, whose sums stay out of the totals until its end. Whatever is rare (nobody decodes, the
+// definition is needed) ends a stretch and is queued_leap.hpp's. Includers of QueuedReplica include
+// this header.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <variant>
+
+#include "kvsim/server/queued_leap.hpp"
+#include "kvsim/step_time/decode_block.hpp"
+
+namespace kvsim {
+
+template <class Pool>
+bool QueuedReplica<Pool>::alone() {
+  return std::visit([this](const auto& model) { return this->alone_with(model); }, model_);
+}
+
+// A stretch; false if there is no round in it.
+template <class Pool>
+template <class Model>
+bool QueuedReplica<Pool>::alone_with(const Model& model) {
+  constexpr std::int64_t most = 4096;  // rounds between two polls, but for a run of decodes
+  const Group& group = groups_.front();
+  const auto launched = [this, &group] {
+    Terms sums = group.sums;
+    return sums += queue_.front().terms;
+  };
+  const Terms before = launched();
+  Stretch s(ledger_.itl());
+  while (s.rounds < most && now() < feed_.horizon()) {
+    if (feed_.next_arrival() <= now()) {
+      if (ledger_.awaits_gaps()) s.gaps.flush();
+      add_arrivals();
+    }
+    if (!queue_.front().chunks.empty()) enter_from_flight();
+    if (group.lazy.count() == 0) break;
+    if (none_enters() && alone_decodes(model, s)) continue;
+    if (!alone_chunks(model, s)) break;
+  }
+  if (s.rounds == 0) return false;
+  book(s, launched() - before);
+  return true;
+}
+
+// A round with chunks or admissions; false, and nothing is done, if the definition has to.
+template <class Pool>
+template <class Model>
+bool QueuedReplica<Pool>::alone_chunks(const Model& model, Stretch& s) {
+  if (!schedule_lazily()) return false;
+  const StepShape shape = shape_lazily();
+  const Terms terms = model.step(shape);
+  ledger_.totals.max_running = std::max(ledger_.totals.max_running, state_.num_running);
+  s.tokens += shape.tokens();
+  s.entries += shape.decode_seqs + shape.chunks;
+  use_links(shape.tokens(), terms.total());
+  relay(terms, s);
+  launch_plan(queue_.front());
+  return true;
+}
+
+// Rounds that launch decodes of the same requests, up to the first that launches somebody's last
+// token; false if there is none. Whatever is in flight lands in the first of them, only such
+// decodes in the others.
+template <class Pool>
+template <class Model>
+bool QueuedReplica<Pool>::alone_decodes(const Model& model, Stretch& s) {
+  Group& group = groups_.front();
+  LazyDecodes<Pool>& lazy = group.lazy;
+  if (!may_leap(lazy)) return false;
+  const std::int64_t further = group.last_token_at - lazy.step() - 1;
+  const auto decode = model.decode(lazy.count());
+  const Terms terms = decode(lazy.context());
+  // Of these steps the first has the least context and is the shortest.
+  use_links(lazy.count(), terms.total());
+  allocate(lazy);
+  ++s.lazy_rounds;
+  s.tokens += lazy.count();
+  s.entries += lazy.count();
+  relay(terms, s);
+  if (further > 0 && now() < feed_.next_time() && none_enters()) {
+    alone_further(decode, further, s);
+  }
+  return true;
+}
+
+// The batch that is scheduled, of these terms, starts when the one in flight lands.
+template <class Pool>
+void QueuedReplica<Pool>::relay(const Terms& terms, Stretch& s) {
+  Group& group = groups_.front();
+  Batch& flying = queue_.front();
+  flush_ = false;
+  const Ns t = std::max(now(), flying.end);
+  const Ns dt = t - now();
+  const std::int64_t used = used_blocks();
+  s.most_used = std::max(s.most_used, used);
+  s.used_integral += Int128{used} * dt;
+  s.running_integral += Int128{state_.num_running} * dt;
+  if (const auto waiting = static_cast<std::int64_t>(state_.waiting.size()); waiting > 0) {
+    s.most_waiting = std::max(s.most_waiting, waiting);
+    s.waiting_integral += Int128{waiting} * dt;
+  }
+  ledger_.set_clock(t);
+  land_decodes(flying, t, s.gaps);
+  if (!flying.plain()) land_others(flying);
+  flying.terms = terms;
+  flying.start = t;
+  flying.end = stage_free_[0] = t + terms.total();
+  flying.decodes = group.lazy.count();
+  flying.samples = true;
+  ++s.rounds;
+  group.lazy.advance();
+  if (group.lazy.step() == group.last_token_at) collect_leaving(flying, group);
+}
+
+// Up to so many rounds that launch decodes of the same requests, while such decodes are in flight.
+template <class Pool>
+template <class Decode>
+void QueuedReplica<Pool>::alone_further(const Decode& decode, std::int64_t rounds, Stretch& s) {
+  Group& group = groups_.front();
+  LazyDecodes<Pool>& lazy = group.lazy;
+  Batch& flying = queue_.front();
+  const std::int64_t n = lazy.count();
+  const Ns next_arrival = feed_.next_time();
+  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
+  const std::int32_t* const needs = lazy.needs();
+  const std::int64_t block_size = state_.cfg.block_size;
+  const std::int64_t usable = state_.pool.usable();
+  std::int64_t free = state_.pool.free();
+  std::int64_t context = lazy.context();
+  std::int64_t bucket = lazy.step_mod();
+  Ns t = flying.start;
+  Ns flies = flying.end - t;  // how long what is in flight does
+  Ns hbm = 0;
+  Ns last_hbm = 0;
+  Int128 used_integral = 0;
+  std::int64_t done = 0;
+  bool stopped = false;
+  DecodeBlock<Decode> block(decode, n);
+  while (done < rounds && !stopped) {
+    const std::int64_t most =
+        std::min(static_cast<std::int64_t>(block.fill(context)), rounds - done);
+    std::int64_t i = 0;
+    while (i < most && !stopped) {
+      const std::int64_t need = needs[bucket];
+      if (need > free || (waiting > 0 && lazy.publishes_next())) break;
+      if constexpr (Pool::has_ids) {
+        allocate(lazy);
+        lazy.advance();
+      }
+      free -= need;
+      used_integral += Int128{usable - free} * flies;
+      s.gaps.add(flies, static_cast<std::uint64_t>(n));
+      t += flies;
+      flies = block.durations()[i];
+      last_hbm = block.hbm()[i];
+      hbm += last_hbm;
+      if (++bucket == block_size) bucket = 0;
+      ++i;
+      stopped = t >= next_arrival;
+    }
+    context += n * i;
+    done += i;
+    if (i < most) break;
+  }
+  if (done == 0) return;
+  if constexpr (!Pool::has_ids) {
+    state_.pool.take(state_.pool.free() - free);
+    lazy.advance(done);
+  }
+  const Ns landed_ns = t - flying.start;
+  Terms sums = flying.terms;
+  sums += block.sum(done, landed_ns + flies - flying.terms.total(), hbm);
+  flying.terms = block.sum(1, flies, last_hbm);
+  group.sums += sums - flying.terms;
+  group.bubble += flying.start - group.end;
+  group.end = group.landed = t;
+  flying.start = t;
+  flying.end = stage_free_[0] = t + flies;
+  flush_ = false;
+  s.rounds += done;
+  s.lazy_rounds += done;
+  s.tokens += n * done;
+  s.entries += n * done;
+  s.most_used = std::max(s.most_used, used_blocks());
+  s.used_integral += used_integral;
+  s.running_integral += Int128{state_.num_running} * landed_ns;
+  if (waiting > 0) s.waiting_integral += Int128{waiting} * landed_ns;
+  ledger_.set_clock(t);
+  if (lazy.step() == group.last_token_at) collect_leaving(flying, group);
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::book(const Stretch& s, const Terms& launched) {
+  RunTotals& totals = ledger_.totals;
+  totals.max_waiting = std::max(totals.max_waiting, s.most_waiting);
+  totals.max_used_blocks = std::max(totals.max_used_blocks, s.most_used);
+  totals.waiting_integral += s.waiting_integral;
+  totals.running_integral += s.running_integral;
+  totals.used_block_integral += s.used_integral;
+  totals.terms += launched;
+  totals.steps += s.rounds;
+  totals.lazy_steps += s.lazy_rounds;
+  totals.busy_ns += launched.total();
+  totals.scheduled_tokens += s.tokens;
+  totals.entries += s.entries;
+  definition_.count_calls(s.rounds);
+  livelock_.progress();
+}
+
+}  // namespace kvsim
