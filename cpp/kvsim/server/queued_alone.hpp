@@ -37,7 +37,7 @@ bool QueuedReplica<Pool>::alone_with(const Model& model) {
       if (ledger_.awaits_gaps()) s.gaps.flush();
       add_arrivals();
     }
-    if (!queue_.front().chunks.empty()) enter_from_flight();
+    enter_from_flight();
     if (group.lazy.count() == 0) break;
     if (none_enters() && alone_decodes(model, s)) continue;
     if (!alone_chunks(model, s)) break;
@@ -45,6 +45,18 @@ bool QueuedReplica<Pool>::alone_with(const Model& model) {
   if (s.rounds == 0) return false;
   book(s, launched() - before);
   return true;
+}
+
+// What a step-time model says of a step of so many decodes, looked up after the first time.
+template <class Pool>
+template <class Model>
+const typename Model::Decode& QueuedReplica<Pool>::decode_of(const Model& model, std::int64_t n) {
+  constexpr std::int64_t most = 4096;
+  const auto i = static_cast<std::size_t>(n < most ? n : 0);
+  if (decodes_.size() <= i) decodes_.resize(i + 1);
+  StepTimeDecode& known = decodes_[i];
+  if (known.index() == 0 || i == 0) known = model.decode(n);
+  return *std::get_if<typename Model::Decode>(&known);
 }
 
 // A round with chunks or admissions; false, and nothing is done, if the definition has to.
@@ -73,7 +85,7 @@ bool QueuedReplica<Pool>::alone_decodes(const Model& model, Stretch& s) {
   LazyDecodes<Pool>& lazy = group.lazy;
   if (!may_leap(lazy)) return false;
   const std::int64_t further = group.last_token_at - lazy.step() - 1;
-  const auto decode = model.decode(lazy.count());
+  const auto& decode = decode_of(model, lazy.count());
   const Terms terms = decode(lazy.context());
   // Of these steps the first has the least context and is the shortest.
   use_links(lazy.count(), terms.total());
@@ -130,7 +142,7 @@ void QueuedReplica<Pool>::alone_further(const Decode& decode, std::int64_t round
   const std::int32_t* const needs = lazy.needs();
   const std::int64_t block_size = state_.cfg.block_size;
   const std::int64_t usable = state_.pool.usable();
-  std::int64_t free = state_.pool.free();
+  std::int64_t used = used_blocks();
   std::int64_t context = lazy.context();
   std::int64_t bucket = lazy.step_mod();
   Ns t = flying.start;
@@ -139,37 +151,39 @@ void QueuedReplica<Pool>::alone_further(const Decode& decode, std::int64_t round
   Ns last_hbm = 0;
   Int128 used_integral = 0;
   std::int64_t done = 0;
-  bool stopped = false;
   DecodeBlock<Decode> block(decode, n);
-  while (done < rounds && !stopped) {
-    const std::int64_t most =
-        std::min(static_cast<std::int64_t>(block.fill(context)), rounds - done);
-    std::int64_t i = 0;
-    while (i < most && !stopped) {
+  std::array<Ns, DecodeBlock<Decode>::size> landed{};
+  while (done < rounds && t < next_arrival) {
+    const std::size_t most = std::min(block.fill(context), static_cast<std::size_t>(rounds - done));
+    landed[0] = flies;
+    std::copy_n(block.durations(), landed.size() - 1, landed.begin() + 1);
+    std::size_t i = 0;
+    while (i < most) {
       const std::int64_t need = needs[bucket];
-      if (need > free || (waiting > 0 && lazy.publishes_next())) break;
+      if (used + need > usable || (waiting > 0 && lazy.publishes_next())) break;
       if constexpr (Pool::has_ids) {
         allocate(lazy);
         lazy.advance();
       }
-      free -= need;
-      used_integral += Int128{usable - free} * flies;
-      s.gaps.add(flies, static_cast<std::uint64_t>(n));
-      t += flies;
-      flies = block.durations()[i];
-      last_hbm = block.hbm()[i];
-      hbm += last_hbm;
       if (++bucket == block_size) bucket = 0;
+      used += need;
+      used_integral += Int128{used} * landed[i];
+      t += landed[i];
+      hbm += block.hbm()[i];
       ++i;
-      stopped = t >= next_arrival;
+      if (t >= next_arrival) break;
     }
-    context += n * i;
-    done += i;
+    if (i == 0) break;
+    s.gaps.add(landed, i, static_cast<std::uint64_t>(n));
+    flies = block.durations()[i - 1];
+    last_hbm = block.hbm()[i - 1];
+    context += n * static_cast<std::int64_t>(i);
+    done += static_cast<std::int64_t>(i);
     if (i < most) break;
   }
   if (done == 0) return;
   if constexpr (!Pool::has_ids) {
-    state_.pool.take(state_.pool.free() - free);
+    state_.pool.take(used - used_blocks());
     lazy.advance(done);
   }
   const Ns landed_ns = t - flying.start;

@@ -129,8 +129,9 @@ void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
 // round decode from this round's call on.
 template <class Pool>
 void QueuedReplica<Pool>::enter_from_flight() {
-  if (!state_.cfg.async) return;
-  for (const Entry& e : queue_.front().chunks) {
+  const std::vector<Entry>& chunks = queue_.front().chunks;
+  if (chunks.empty() || !state_.cfg.async) return;
+  for (const Entry& e : chunks) {
     const Seq& q = state_.seqs[e.id];
     if (e.samples && !q.lazy && !last_of(e, q)) enter(e.id, turn_);
   }

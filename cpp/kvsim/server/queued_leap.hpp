@@ -93,6 +93,10 @@ template <class Pool>
 std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
   LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
   std::int64_t left = state_.cfg.budget - lazy.count();
+  if (chunkers_.empty()) {
+    allocate(lazy);
+    return left;
+  }
   bool published = !lazy.publishes_next();
   merged_ = lazy.takers();
   merged_.insert(merged_.end(), chunkers_.begin(), chunkers_.end());
@@ -175,7 +179,7 @@ void QueuedReplica<Pool>::launch_plan(Batch& batch) {
 // The lazy requests' part of a batch whose output is processed at t.
 template <class Pool>
 template <class Histogram>
-void QueuedReplica<Pool>::land_decodes(const Batch& batch, Ns t, Histogram& gaps) {
+inline void QueuedReplica<Pool>::land_decodes(const Batch& batch, Ns t, Histogram& gaps) {
   Group& group = groups_[batch.group];
   if (batch.decodes > 0) gaps.add(t - group.landed, static_cast<std::uint64_t>(batch.decodes));
   group.sums += batch.terms;
@@ -389,7 +393,7 @@ void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decod
 // What the next step of its decodes needs; the pool has it.
 template <class Pool>
 void QueuedReplica<Pool>::allocate(LazyDecodes<Pool>& lazy) {
-  if (!lazy.takers().empty()) lazy.take_blocks();
+  lazy.take_blocks();
   if (lazy.publishes_next()) lazy.publish_blocks();
 }
 

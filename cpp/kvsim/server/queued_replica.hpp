@@ -366,13 +366,15 @@ class QueuedReplica {
   static void allocate(LazyDecodes<Pool>& lazy);
   void collect_leaving(Batch& batch, Group& group);
   template <class Histogram>
-  void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
+  [[gnu::always_inline]] inline void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
   void record_lazy(Batch& batch, const StepShape& shape, Ns t);
 
   // ---- the same on one stage: queued_alone.hpp
   bool alone();
   template <class Model>
   bool alone_with(const Model& model);
+  template <class Model>
+  const typename Model::Decode& decode_of(const Model& model, std::int64_t n);
   template <class Model>
   bool alone_chunks(const Model& model, Stretch& s);
   template <class Model>
@@ -414,6 +416,7 @@ class QueuedReplica {
   std::size_t turn_ = 0;       // whose decodes the next call schedules
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
   std::vector<OrderedId> merged_;
+  std::vector<StepTimeDecode> decodes_;  // by the number of decodes: decode_of()
 };
 
 }  // namespace kvsim
