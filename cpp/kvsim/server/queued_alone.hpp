@@ -25,6 +25,7 @@ template <class Pool>
 template <class Model>
 bool QueuedReplica<Pool>::alone_with(const Model& model) {
   constexpr std::int64_t most = 4096;  // rounds between two polls, but for a run of decodes
+  if (decodes_.empty()) decodes_.resize(decodes_kept);
   const Group& group = groups_.front();
   const auto launched = [this, &group] {
     Terms sums = group.sums;
@@ -37,7 +38,7 @@ bool QueuedReplica<Pool>::alone_with(const Model& model) {
       if (ledger_.awaits_gaps()) s.gaps.flush();
       add_arrivals();
     }
-    enter_from_flight();
+    if (!queue_.front().chunks.empty()) enter_from_flight();
     if (group.lazy.count() == 0) break;
     if (none_enters() && alone_decodes(model, s)) continue;
     if (!alone_chunks(model, s)) break;
@@ -47,16 +48,15 @@ bool QueuedReplica<Pool>::alone_with(const Model& model) {
   return true;
 }
 
-// What a step-time model says of a step of so many decodes, looked up after the first time.
+// model.decode(n), kept for all but large numbers.
 template <class Pool>
 template <class Model>
-const typename Model::Decode& QueuedReplica<Pool>::decode_of(const Model& model, std::int64_t n) {
-  constexpr std::int64_t most = 4096;
-  const auto i = static_cast<std::size_t>(n < most ? n : 0);
-  if (decodes_.size() <= i) decodes_.resize(i + 1);
-  StepTimeDecode& known = decodes_[i];
-  if (known.index() == 0 || i == 0) known = model.decode(n);
-  return *std::get_if<typename Model::Decode>(&known);
+inline const typename Model::Decode& QueuedReplica<Pool>::decode_of(const Model& model,
+                                                                    std::int64_t n) {
+  StepTimeDecode& known = decodes_[static_cast<std::size_t>(n < decodes_kept ? n : 0)];
+  const auto* const decode = std::get_if<typename Model::Decode>(&known);
+  if (decode != nullptr && n < decodes_kept) return *decode;
+  return known.template emplace<typename Model::Decode>(model.decode(n));
 }
 
 // A round with chunks or admissions; false, and nothing is done, if the definition has to.
@@ -102,7 +102,7 @@ bool QueuedReplica<Pool>::alone_decodes(const Model& model, Stretch& s) {
 
 // The batch that is scheduled, of these terms, starts when the one in flight lands.
 template <class Pool>
-void QueuedReplica<Pool>::relay(const Terms& terms, Stretch& s) {
+inline void QueuedReplica<Pool>::relay(const Terms& terms, Stretch& s) {
   Group& group = groups_.front();
   Batch& flying = queue_.front();
   flush_ = false;

@@ -117,7 +117,7 @@ void QueuedReplica<Pool>::take_over(Batch& batch) {
 }
 
 template <class Pool>
-void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
+inline void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
   Group& g = groups_[group];
   g.last_token_at = std::min(g.last_token_at, g.lazy.finish_of(state_.seqs[r]));
   g.lazy.enter(r);

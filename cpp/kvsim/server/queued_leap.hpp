@@ -28,7 +28,7 @@ bool QueuedReplica<Pool>::lazy_round() {
 template <class Pool>
 bool QueuedReplica<Pool>::schedule_lazily() {
   state_.set_threshold();
-  if (!lazy_allowed()) return false;
+  if (!(chunkers_.empty() ? may_decode(groups_[turn_].lazy) : lazy_allowed())) return false;
   flush_ = false;
   state_.plan.clear();
   state_.preempted.clear();
@@ -56,14 +56,18 @@ std::int64_t QueuedReplica<Pool>::chunk_tokens(const Seq& q, std::int64_t budget
   return std::min({n, budget, state_.cfg.max_model_len - q.computed - 1});
 }
 
+// The next step's decodes have budget and blocks.
+template <class Pool>
+bool QueuedReplica<Pool>::may_decode(const LazyDecodes<Pool>& lazy) const {
+  return lazy.needs()[lazy.step_mod()] <= state_.pool.free() && lazy.count() <= state_.cfg.budget &&
+         lazy.step() < (std::int64_t{1} << 30) && state_.num_running > 0;
+}
+
 // No preemption, and no chunk that competes for the budget with a decode behind it.
 template <class Pool>
 bool QueuedReplica<Pool>::lazy_allowed() const {
   const LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
-  if (state_.num_running == 0 || lazy.count() > state_.cfg.budget ||
-      lazy.step() >= (std::int64_t{1} << 30)) {
-    return false;
-  }
+  if (!may_decode(lazy)) return false;
   std::int64_t wish = lazy.count();
   auto blocks = static_cast<std::int64_t>(lazy.takers().size());
   std::int64_t budget = state_.cfg.budget - lazy.count();
@@ -76,7 +80,6 @@ bool QueuedReplica<Pool>::lazy_allowed() const {
     blocks += state_.blocks_needed(q, q.computed + n);
   }
   if (blocks > state_.pool.free()) return false;
-  if (chunkers_.empty()) return true;
   std::size_t behind = 0;
   for (std::size_t i = state_.running.size(); i > 0; --i) {
     const RequestId r = state_.running[i - 1];
@@ -127,17 +130,17 @@ std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
 template <class Pool>
 StepShape QueuedReplica<Pool>::shape_lazily() {
   const LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
-  StepShape shape;
-  shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy.count();
-  shape.decode_context = lazy.context();
+  StepShape sums;  // not what is returned: it has an address, and would be in memory
+  sums.decode_seqs = sums.decode_tokens = sums.sampled = lazy.count();
+  sums.decode_context = lazy.context();
   for (Entry& e : state_.plan) {
     Seq& q = state_.seqs[e.id];
     q.computed += e.tokens;
     q.chunking = q.computed < q.known;
     e.samples = !q.chunking;
-    Definition<Pool>::add_to(shape, e, q);
+    Definition<Pool>::add_to(sums, e, q);
   }
-  return shape;
+  return StepShape(sums);
 }
 
 // The scheduled batch's execution, and then the output of the oldest one.
@@ -321,9 +324,7 @@ bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
 
 template <class Pool>
 bool QueuedReplica<Pool>::may_leap(const LazyDecodes<Pool>& lazy) const {
-  return static_cast<std::int64_t>(lazy.takers().size()) <= state_.pool.free() &&
-         lazy.count() <= state_.cfg.budget && lazy.step() < (std::int64_t{1} << 30) &&
-         (state_.waiting.empty() || !lazy.publishes_next());
+  return may_decode(lazy) && (!lazy.publishes_next() || state_.waiting.empty());
 }
 
 template <class Pool>
@@ -393,7 +394,11 @@ void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decod
 // What the next step of its decodes needs; the pool has it.
 template <class Pool>
 void QueuedReplica<Pool>::allocate(LazyDecodes<Pool>& lazy) {
-  lazy.take_blocks();
+  if constexpr (Pool::has_ids) {
+    lazy.take_blocks();
+  } else {
+    state_.pool.take(lazy.needs()[lazy.step_mod()]);  // its memory is not metered
+  }
   if (lazy.publishes_next()) lazy.publish_blocks();
 }
 

@@ -329,7 +329,7 @@ class QueuedReplica {
   void write_out(RequestId r, const Group& group);
 
   bool lazy_round();  // false: the round needs the definition; nothing was scheduled
-  void enter(RequestId r, std::size_t group);
+  [[gnu::always_inline]] inline void enter(RequestId r, std::size_t group);
   void enter_from_flight();
   // With chunks of requests in the lazy path an entry tells it: known tokens stay as they were.
   static bool first_of(const Entry& e, const Seq& q) { return e.computed + e.tokens == q.prompt; }
@@ -338,6 +338,7 @@ class QueuedReplica {
     return chunkers_.empty() && (state_.waiting.empty() || blocked_);
   }
   bool schedule_lazily();
+  [[nodiscard]] bool may_decode(const LazyDecodes<Pool>& lazy) const;
   [[nodiscard]] bool lazy_allowed() const;
   [[nodiscard]] bool waits(RequestId r) const {
     return state_.flights[r].not_before > definition_.calls() + 1;
@@ -363,7 +364,7 @@ class QueuedReplica {
   void book(const Leap& leap);
   template <class Decode>
   void launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t);
-  static void allocate(LazyDecodes<Pool>& lazy);
+  void allocate(LazyDecodes<Pool>& lazy);
   void collect_leaving(Batch& batch, Group& group);
   template <class Histogram>
   [[gnu::always_inline]] inline void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
@@ -374,14 +375,14 @@ class QueuedReplica {
   template <class Model>
   bool alone_with(const Model& model);
   template <class Model>
-  const typename Model::Decode& decode_of(const Model& model, std::int64_t n);
+  [[gnu::always_inline]] inline const typename Model::Decode& decode_of(const Model& model, std::int64_t n);
   template <class Model>
   bool alone_chunks(const Model& model, Stretch& s);
   template <class Model>
   bool alone_decodes(const Model& model, Stretch& s);
   template <class Decode>
   void alone_further(const Decode& decode, std::int64_t rounds, Stretch& s);
-  void relay(const Terms& terms, Stretch& s);
+  [[gnu::always_inline]] inline void relay(const Terms& terms, Stretch& s);
   void book(const Stretch& s, const Terms& launched);
 
   void poll() {
@@ -416,6 +417,7 @@ class QueuedReplica {
   std::size_t turn_ = 0;       // whose decodes the next call schedules
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
   std::vector<OrderedId> merged_;
+  static constexpr std::int64_t decodes_kept = 257;
   std::vector<StepTimeDecode> decodes_;  // by the number of decodes: decode_of()
 };
 
