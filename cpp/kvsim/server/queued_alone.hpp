@@ -24,7 +24,7 @@ bool QueuedReplica<Pool>::alone() {
 template <class Pool>
 template <class Model>
 bool QueuedReplica<Pool>::alone_with(const Model& model) {
-  constexpr std::int64_t most = 4096;  // rounds between two polls, but for a run of decodes
+  constexpr std::int64_t most = 2048;  // rounds between two polls, but for a run of decodes
   if (decodes_.empty()) decodes_.resize(decodes_kept);
   const Group& group = groups_.front();
   const auto launched = [this, &group] {
@@ -133,46 +133,21 @@ inline void QueuedReplica<Pool>::relay(const Terms& terms, Stretch& s) {
 template <class Pool>
 template <class Decode>
 void QueuedReplica<Pool>::alone_further(const Decode& decode, std::int64_t rounds, Stretch& s) {
-  Group& group = groups_.front();
-  LazyDecodes<Pool>& lazy = group.lazy;
+  LazyDecodes<Pool>& lazy = groups_.front().lazy;
   Batch& flying = queue_.front();
   const std::int64_t n = lazy.count();
-  const Ns next_arrival = feed_.next_time();
-  const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
-  const std::int32_t* const needs = lazy.needs();
-  const std::int64_t block_size = state_.cfg.block_size;
-  const std::int64_t usable = state_.pool.usable();
-  std::int64_t used = used_blocks();
   std::int64_t context = lazy.context();
-  std::int64_t bucket = lazy.step_mod();
-  Ns t = flying.start;
-  Ns flies = flying.end - t;  // how long what is in flight does
-  Ns hbm = 0;
+  Further f{.t = flying.start, .used = used_blocks(), .bucket = lazy.step_mod()};
+  Ns flies = flying.end - f.t;  // how long what is in flight does
   Ns last_hbm = 0;
-  Int128 used_integral = 0;
   std::int64_t done = 0;
   DecodeBlock<Decode> block(decode, n);
   std::array<Ns, DecodeBlock<Decode>::size> landed{};
-  while (done < rounds && t < next_arrival) {
+  while (done < rounds && f.t < feed_.next_time()) {
     const std::size_t most = std::min(block.fill(context), static_cast<std::size_t>(rounds - done));
     landed[0] = flies;
     std::copy_n(block.durations(), landed.size() - 1, landed.begin() + 1);
-    std::size_t i = 0;
-    while (i < most) {
-      const std::int64_t need = needs[bucket];
-      if (used + need > usable || (waiting > 0 && lazy.publishes_next())) break;
-      if constexpr (Pool::has_ids) {
-        allocate(lazy);
-        lazy.advance();
-      }
-      if (++bucket == block_size) bucket = 0;
-      used += need;
-      used_integral += Int128{used} * landed[i];
-      t += landed[i];
-      hbm += block.hbm()[i];
-      ++i;
-      if (t >= next_arrival) break;
-    }
+    const std::size_t i = alone_block(landed, block.hbm(), most, f);
     if (i == 0) break;
     s.gaps.add(landed, i, static_cast<std::uint64_t>(n));
     flies = block.durations()[i - 1];
@@ -183,29 +158,96 @@ void QueuedReplica<Pool>::alone_further(const Decode& decode, std::int64_t round
   }
   if (done == 0) return;
   if constexpr (!Pool::has_ids) {
-    state_.pool.take(used - used_blocks());
+    state_.pool.take(f.used - used_blocks());
     lazy.advance(done);
   }
-  const Ns landed_ns = t - flying.start;
-  Terms sums = flying.terms;
-  sums += block.sum(done, landed_ns + flies - flying.terms.total(), hbm);
+  const Ns launched_ns = f.t + flies - flying.end;
+  Terms landed_terms = flying.terms;
+  landed_terms += block.sum(done, launched_ns, f.hbm);
   flying.terms = block.sum(1, flies, last_hbm);
-  group.sums += sums - flying.terms;
+  land_further(f, done, landed_terms - flying.terms, s);
+}
+
+// All of these rounds without a look between them; false, and nothing is done, if one may be needed.
+template <class Pool>
+template <std::size_t size>
+inline bool QueuedReplica<Pool>::alone_whole_block(const std::array<Ns, size>& landed,
+                                                   const Ns* hbm, Further& f) {
+  const std::int64_t end = f.bucket + static_cast<std::int64_t>(size);
+  Further next = f;
+  for (const Ns duration : landed) next.t += duration;
+  if (end >= state_.cfg.block_size || next.t >= feed_.next_time()) return false;
+  const std::int32_t* const needs = groups_.front().lazy.needs() + f.bucket;
+  for (std::size_t i = 0; i < size; ++i) {
+    next.used += needs[i];
+    next.used_integral += Int128{next.used} * landed[i];
+    next.hbm += hbm[i];
+  }
+  if (next.used > state_.pool.usable()) return false;
+  next.bucket = end;
+  f = next;
+  return true;
+}
+
+// Up to so many of these rounds, which land batches of these durations; returns how many. It stops
+// after the one that an arrival ends, before the one that lacks blocks or might help the head of
+// the queue.
+template <class Pool>
+template <std::size_t size>
+inline std::size_t QueuedReplica<Pool>::alone_block(const std::array<Ns, size>& landed,
+                                                    const Ns* hbm, std::size_t most, Further& f) {
+  LazyDecodes<Pool>& lazy = groups_.front().lazy;
+  const Ns next_arrival = feed_.next_time();
+  const bool head_waits = !state_.waiting.empty();
+  const std::int32_t* const needs = lazy.needs();
+  const std::int64_t usable = state_.pool.usable();
+  if constexpr (!Pool::has_ids) {
+    if (most == size && alone_whole_block(landed, hbm, f)) return size;
+  }
+  std::size_t i = 0;
+  while (i < most) {
+    const std::int64_t need = needs[f.bucket];
+    if (f.used + need > usable || (head_waits && lazy.publishes_next())) break;
+    if constexpr (Pool::has_ids) {
+      allocate(lazy);
+      lazy.advance();
+    }
+    if (++f.bucket == state_.cfg.block_size) f.bucket = 0;
+    f.used += need;
+    f.used_integral += Int128{f.used} * landed[i];
+    f.t += landed[i];
+    f.hbm += hbm[i];
+    ++i;
+    if (f.t >= next_arrival) break;
+  }
+  return i;
+}
+
+// Books of what such rounds landed; the last batch launched is in flight.
+template <class Pool>
+void QueuedReplica<Pool>::land_further(const Further& f, std::int64_t done, const Terms& terms,
+                                       Stretch& s) {
+  Group& group = groups_.front();
+  Batch& flying = queue_.front();
+  const Ns landed_ns = f.t - flying.start;
+  group.sums += terms;
   group.bubble += flying.start - group.end;
-  group.end = group.landed = t;
-  flying.start = t;
-  flying.end = stage_free_[0] = t + flies;
+  group.end = group.landed = f.t;
+  flying.start = f.t;
+  flying.end = stage_free_[0] = f.t + flying.terms.total();
   flush_ = false;
   s.rounds += done;
   s.lazy_rounds += done;
-  s.tokens += n * done;
-  s.entries += n * done;
-  s.most_used = std::max(s.most_used, used_blocks());
-  s.used_integral += used_integral;
+  s.tokens += flying.decodes * done;
+  s.entries += flying.decodes * done;
+  s.most_used = std::max(s.most_used, f.used);
+  s.used_integral += f.used_integral;
   s.running_integral += Int128{state_.num_running} * landed_ns;
-  if (waiting > 0) s.waiting_integral += Int128{waiting} * landed_ns;
-  ledger_.set_clock(t);
-  if (lazy.step() == group.last_token_at) collect_leaving(flying, group);
+  if (const auto waiting = static_cast<std::int64_t>(state_.waiting.size()); waiting > 0) {
+    s.waiting_integral += Int128{waiting} * landed_ns;
+  }
+  ledger_.set_clock(f.t);
+  if (group.lazy.step() == group.last_token_at) collect_leaving(flying, group);
 }
 
 template <class Pool>
@@ -224,6 +266,7 @@ void QueuedReplica<Pool>::book(const Stretch& s, const Terms& launched) {
   totals.entries += s.entries;
   definition_.count_calls(s.rounds);
   livelock_.progress();
+  polls_ += s.rounds - s.lazy_rounds;
 }
 
 }  // namespace kvsim

@@ -208,7 +208,10 @@ template <class Pool>
 void QueuedReplica<Pool>::land_others(Batch& batch) {
   const Group& group = groups_[batch.group];
   if (!batch.chunks.empty()) {
-    for (const Entry& e : batch.chunks) land_chunk(batch, e, group);
+    for (const Entry& e : batch.chunks) {
+      if (alone_ && land_first(batch, e, group)) continue;
+      land_chunk(batch, e, group);
+    }
     batch.chunks.clear();
     if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
   }
@@ -232,16 +235,21 @@ void QueuedReplica<Pool>::land_others(Batch& batch) {
   }
 }
 
+// On one stage a chunk with a request's first token, unless it was preempted on the way to it.
+template <class Pool>
+inline bool QueuedReplica<Pool>::land_first(Batch& batch, const Entry& e, const Group& group) {
+  const Seq& q = state_.seqs[e.id];
+  if (!e.samples || !first_of(e, q) || ledger_.redoing(e.id)) return false;
+  ledger_.first_token_in_batch(e.id, batch.start, batch.end, batch.terms, group.sums, group.bubble);
+  if (last_of(e, q)) batch.leaving.push_back(ordered(q, e.id));
+  livelock_.progress();
+  return true;
+}
+
 template <class Pool>
 void QueuedReplica<Pool>::land_chunk(Batch& batch, const Entry& e, const Group& group) {
   const RequestId r = e.id;
   Seq& q = state_.seqs[r];
-  if (alone_ && e.samples && first_of(e, q) && !ledger_.redoing(r)) {
-    ledger_.first_token_in_batch(r, batch.start, batch.end, batch.terms, group.sums, group.bubble);
-    livelock_.progress();
-    if (last_of(e, q)) batch.leaving.push_back(ordered(q, r));
-    return;
-  }
   ledger_.batch_ended(r, batch.start, batch.end, batch.terms, e.samples);
   if (!e.samples) return;
   livelock_.progress();

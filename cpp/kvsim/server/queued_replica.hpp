@@ -4,6 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -314,6 +316,14 @@ class QueuedReplica {
     Int128 waiting_integral = 0;
     ItlHistogram::Run gaps;
   };
+  // Rounds of decodes while decodes of the same requests are in flight.
+  struct Further {
+    Ns t = 0;               // when the last one landed
+    std::int64_t used = 0;  // blocks
+    std::int64_t bucket = 0;
+    Ns hbm = 0;
+    Int128 used_integral = 0;
+  };
   void make_groups(std::int64_t longest);
   static std::int64_t longest_output(const SchedulerConfig& c, const RequestTable& t) {
     std::int64_t most = 1;
@@ -350,6 +360,7 @@ class QueuedReplica {
   void launch_plan(Batch& batch);
   void land();
   void land_others(Batch& batch);
+  [[gnu::always_inline]] inline bool land_first(Batch& batch, const Entry& e, const Group& group);
   void land_chunk(Batch& batch, const Entry& e, const Group& group);
   void end_round(bool ran);
   bool leap();
@@ -382,6 +393,14 @@ class QueuedReplica {
   bool alone_decodes(const Model& model, Stretch& s);
   template <class Decode>
   void alone_further(const Decode& decode, std::int64_t rounds, Stretch& s);
+  template <std::size_t size>
+  [[gnu::always_inline]] inline bool alone_whole_block(const std::array<Ns, size>& landed,
+                                                       const Ns* hbm, Further& f);
+  template <std::size_t size>
+  [[gnu::always_inline]] inline std::size_t alone_block(const std::array<Ns, size>& landed,
+                                                        const Ns* hbm, std::size_t most,
+                                                        Further& f);
+  void land_further(const Further& f, std::int64_t done, const Terms& terms, Stretch& s);
   [[gnu::always_inline]] inline void relay(const Terms& terms, Stretch& s);
   void book(const Stretch& s, const Terms& launched);
 
