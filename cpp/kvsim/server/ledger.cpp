@@ -124,14 +124,16 @@ void Ledger::first_token_in_batch(std::uint32_t r, Ns start, Ns end, const Terms
   if (!waterfall_) return;
   const Terms own = {c.host_ns[r] + terms.host_ns, c.compute_ns[r] + terms.compute_ns,
                      c.hbm_ns[r] + terms.hbm_ns, c.comm_ns[r] + terms.comm_ns};
-  const Ns own_bubble = c.bubble_ns[r] + (start - mark_ns(r));
+  const Ns waited = start - mark_ns(r);
   mark_ns(r) = end;
   if (first_tokens_) {
     c.ttft_host_ns[r] = own.host_ns;
     c.ttft_compute_ns[r] = own.compute_ns;
     c.ttft_hbm_ns[r] = own.hbm_ns;
     c.ttft_comm_ns[r] = own.comm_ns;
-    c.ttft_bubble_ns[r] = own_bubble + (now_ - end);
+    // Mostly nothing: then the column's memory is left alone.
+    const Ns ttft_bubble = c.bubble_ns[r] + waited + (now_ - end);
+    if (ttft_bubble != 0) c.ttft_bubble_ns[r] = ttft_bubble;
     if (c.num_preemptions[r] != 0) {
       c.ttft_preempted_ns[r] = c.preempted_ns[r];
       c.ttft_redo_ns[r] = c.redo_ns[r];
@@ -141,7 +143,7 @@ void Ledger::first_token_in_batch(std::uint32_t r, Ns start, Ns end, const Terms
   c.compute_ns[r] = own.compute_ns - sums.compute_ns;
   c.hbm_ns[r] = own.hbm_ns - sums.hbm_ns;
   c.comm_ns[r] = own.comm_ns - sums.comm_ns;
-  c.bubble_ns[r] = own_bubble - bubble;
+  if (waited != bubble) c.bubble_ns[r] += waited - bubble;
 }
 
 void Ledger::check_little() const {

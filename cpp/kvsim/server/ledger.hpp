@@ -97,7 +97,7 @@ class Ledger {
   }
 
   void finished(std::uint32_t r, std::int64_t outputs) {
-    if (waterfall_ && queued_) columns.bubble_ns[r] += now_ - mark_ns(r);
+    if (waterfall_ && queued_ && now_ != mark_ns(r)) columns.bubble_ns[r] += now_ - mark_ns(r);
     if (waterfall_ && !queued_) close_terms(r);
     columns.finish_ns[r] = now_;
     columns.output_tokens[r] = static_cast<std::int32_t>(outputs);
@@ -131,7 +131,7 @@ class Ledger {
   void close_batches(std::uint32_t r, const Terms& sums, Ns bubble, Ns end) {
     if (!waterfall_) return;
     add_terms(r, sums);
-    columns.bubble_ns[r] += bubble;
+    if (bubble != 0) columns.bubble_ns[r] += bubble;
     mark_ns(r) = end;
   }
   // batch_ended(), sampled_in_batch() of a first token and open_batches() in one, for a batch that
