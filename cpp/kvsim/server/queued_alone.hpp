@@ -168,7 +168,7 @@ void QueuedReplica<Pool>::alone_further(const Decode& decode, std::int64_t round
   land_further(f, done, landed_terms - flying.terms, s);
 }
 
-// All of these rounds without a look between them; false, and nothing is done, if one may be needed.
+// All of these rounds without a look between them; false, and nothing is done, if one may need it.
 template <class Pool>
 template <std::size_t size>
 inline bool QueuedReplica<Pool>::alone_whole_block(const std::array<Ns, size>& landed,

@@ -279,9 +279,9 @@ class QueuedReplica {
     LazyDecodes<Pool> lazy;
     Terms sums;
     Ns bubble = 0;
-    Ns end = 0;                      // of the execution of the one that landed last
-    Ns landed = 0;                   // when its output was processed
-    StepTimeDecode decode;           // for lazy.count() sequences
+    Ns end = 0;             // of the execution of the one that landed last
+    Ns landed = 0;          // when its output was processed
+    StepTimeDecode decode;  // for lazy.count() sequences
     static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
     std::int64_t last_token_at = never;  // lazy.next_finish()
     bool changed = true;                 // `decode` is to be found anew
@@ -386,7 +386,8 @@ class QueuedReplica {
   template <class Model>
   bool alone_with(const Model& model);
   template <class Model>
-  [[gnu::always_inline]] inline const typename Model::Decode& decode_of(const Model& model, std::int64_t n);
+  [[gnu::always_inline]] inline const typename Model::Decode& decode_of(const Model& model,
+                                                                        std::int64_t n);
   template <class Model>
   bool alone_chunks(const Model& model, Stretch& s);
   template <class Model>
