@@ -50,7 +50,6 @@ DEFINITION, STATE = "scheduler/definition.hpp", "scheduler/state.hpp"
 POOL, LAZY, LEAP = "kv/block_pool.hpp", "scheduler/lazy.hpp", "server/replica_leap.hpp"
 SPEC_LAW = "scheduler/spec_law.hpp"
 QUEUED_LAZY, QUEUED_LEAP = "server/queued_lazy.hpp", "server/queued_leap.hpp"
-QUEUED_ALONE = "server/queued_alone.hpp"
 
 MUTANTS = (
     Mutant("unkeyed blocks go to the back of the free queue", POOL,
