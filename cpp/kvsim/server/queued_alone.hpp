@@ -33,8 +33,9 @@ bool QueuedReplica<Pool>::alone_with(const Model& model) {
   };
   const Terms before = launched();
   Stretch s(ledger_.itl());
-  while (s.rounds < most && now() < feed_.horizon()) {
-    if (feed_.next_arrival() <= now()) {
+  while (s.rounds < most) {
+    if (feed_.next_time() <= now()) {
+      if (feed_.horizon() <= now()) break;
       if (ledger_.awaits_gaps()) s.gaps.flush();
       add_arrivals();
     }
@@ -94,7 +95,7 @@ bool QueuedReplica<Pool>::alone_decodes(const Model& model, Stretch& s) {
   s.tokens += lazy.count();
   s.entries += lazy.count();
   relay(terms, s);
-  if (further > 0 && now() < feed_.next_time() && none_enters()) {
+  if (further > 0 && now() < feed_.next_time() && (state_.waiting.empty() || blocked_)) {
     alone_further(decode, further, s);
   }
   return true;
