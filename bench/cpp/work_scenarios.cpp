@@ -27,6 +27,12 @@ std::function<double()> azure(const std::string& scenario, Mode mode, bool async
   return simulate(run);
 }
 
+std::function<double()> decode_heavy(bool async) {
+  auto run = std::make_shared<Run>("decode_heavy");
+  if (async) run->scenario.engine.async_scheduling = true;
+  return simulate(run);
+}
+
 // Enough of the trace for the cache to evict, and little enough to be counted in a minute.
 std::function<double()> mooncake() {
   constexpr int rows = 2000;
@@ -51,7 +57,8 @@ int main(int argc, char** argv) {
           {"azure_pipeline", [] { return azure("azure_pipeline", Mode::leap); }},
           {"azure_trace", [] { return azure("azure_trace_polynomial", Mode::leap); }},
           {"fleet_azure", [] { return azure("fleet_azure", Mode::leap); }},
-          {"decode_heavy", [] { return simulate(std::make_shared<Run>("decode_heavy")); }},
+          {"decode_heavy", [] { return decode_heavy(false); }},
+          {"decode_heavy_async", [] { return decode_heavy(true); }},
           {"mooncake_2000", mooncake},
       });
 }

@@ -60,12 +60,26 @@ class ItlHistogram {
       words_[size_++] = packed(value_ns, count);
       if (size_ == words_.size()) flush();
     }
-
-   private:
+    // The first `size` of these. All are written, which takes no branches, and the rest dropped.
+    template <std::size_t room>
+    void add(const std::array<Ns, room>& values_ns, std::size_t size, std::uint64_t count) {
+      if (size_ + room > words_.size()) flush();
+      Ns all = 0;
+      for (const Ns value : values_ns) all |= value;
+      if (!fits(all, count)) [[unlikely]] {
+        for (std::size_t i = 0; i < size; ++i) add(values_ns[i], count);
+        return;
+      }
+      for (std::size_t i = 0; i < room; ++i) words_[size_ + i] = packed(values_ns[i], count);
+      size_ += size;
+      if (size_ == words_.size()) flush();
+    }
     void flush() {
       all_.append_packed({words_.data(), size_});
       size_ = 0;
     }
+
+   private:
     ItlHistogram& all_;
     std::size_t size_ = 0;
     std::array<std::uint64_t, 128> words_;

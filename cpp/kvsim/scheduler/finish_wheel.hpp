@@ -21,8 +21,10 @@ class FinishWheel {
         head_(static_cast<std::size_t>(size_)),
         bits_(static_cast<std::size_t>(size_ / 64)) {}
 
+  [[nodiscard]] std::int64_t reach() const { return size_ - 1; }  // its far end, in steps
+
   void insert(std::vector<Seq>& seqs, RequestId r, std::int64_t now, std::int64_t at) {
-    const auto slot = index(std::min(at, now + size_ - 1));
+    const auto slot = index(std::min(at, now + reach()));
     std::uint64_t& word = bits_[slot / 64];
     const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
     seqs[r].next = (word & bit) != 0 ? head_[slot] : none;

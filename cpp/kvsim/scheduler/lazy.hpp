@@ -66,6 +66,11 @@ class LazyDecodes {
     return static_cast<std::int32_t>(q.computed + step_);
   }
 
+  // next_finish() if q entered and everybody else were further from it.
+  [[nodiscard]] std::int64_t finish_of(const Seq& q) const {
+    return step_ + std::min<std::int64_t>(q.limit - 1 - q.computed, wheel_.reach());
+  }
+
   // r samples in every step from the next on; the steps until its last token are known.
   void enter(RequestId r) {
     Seq& q = s_.seqs[r];
@@ -221,7 +226,7 @@ class LazyDecodes {
   // The takers have taken a block each, in this order.
   void show_counted(const std::vector<OrderedId>& who) {
     const std::int64_t free = s_.pool.free();
-    if (free >= s_.rows.reach()) return;
+    if (who.empty() || free >= s_.rows.reach()) return;
     const auto n = static_cast<std::int64_t>(who.size());
     s_.rows.took_counted(free + n, free, [&](std::int64_t i) {
       const Seq& q = s_.seqs[id_of(who[static_cast<std::size_t>(i)])];

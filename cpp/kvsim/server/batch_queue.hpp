@@ -25,15 +25,10 @@ struct Batch {
 
   // Launched lazily: which group's decodes and how many, those that get their last token included;
   // those that do; and what is handled one by one, a chunk or a decode after an irregular gap.
-  struct Chunk {
-    Entry entry;
-    bool first;  // samples the request's first token
-    bool last;   // samples its last one
-  };
   std::size_t group = 0;
   std::int64_t decodes = 0;
   std::vector<OrderedId> leaving;
-  std::vector<Chunk> chunks;
+  std::vector<Entry> chunks;
 
   [[nodiscard]] bool plain() const { return chunks.empty() && leaving.empty(); }
 };

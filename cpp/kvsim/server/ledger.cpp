@@ -117,6 +117,35 @@ void Ledger::batch_ended(std::uint32_t r, Ns start, Ns end, const Terms& terms, 
   columns.bubble_ns[r] += end - mark - share.total();
 }
 
+void Ledger::first_token_in_batch(std::uint32_t r, Ns start, Ns end, const Terms& terms,
+                                  const Terms& sums, Ns bubble) {
+  RequestColumns& c = columns;
+  c.first_token_ns[r] = last_token_ns_[r] = now_;
+  if (!waterfall_) return;
+  const Terms own = {c.host_ns[r] + terms.host_ns, c.compute_ns[r] + terms.compute_ns,
+                     c.hbm_ns[r] + terms.hbm_ns, c.comm_ns[r] + terms.comm_ns};
+  const Ns waited = start - mark_ns(r);
+  mark_ns(r) = end;
+  if (first_tokens_) {
+    c.ttft_host_ns[r] = own.host_ns;
+    c.ttft_compute_ns[r] = own.compute_ns;
+    c.ttft_hbm_ns[r] = own.hbm_ns;
+    c.ttft_comm_ns[r] = own.comm_ns;
+    // Mostly nothing: then the column's memory is left alone.
+    const Ns ttft_bubble = c.bubble_ns[r] + waited + (now_ - end);
+    if (ttft_bubble != 0) c.ttft_bubble_ns[r] = ttft_bubble;
+    if (c.num_preemptions[r] != 0) {
+      c.ttft_preempted_ns[r] = c.preempted_ns[r];
+      c.ttft_redo_ns[r] = c.redo_ns[r];
+    }
+  }
+  c.host_ns[r] = own.host_ns - sums.host_ns;
+  c.compute_ns[r] = own.compute_ns - sums.compute_ns;
+  c.hbm_ns[r] = own.hbm_ns - sums.hbm_ns;
+  c.comm_ns[r] = own.comm_ns - sums.comm_ns;
+  if (waited != bubble) c.bubble_ns[r] += waited - bubble;
+}
+
 void Ledger::check_little() const {
   if (totals.waiting_integral + totals.running_integral != sojourn_) {
     fail(ErrorKind::invariant,

@@ -38,6 +38,8 @@ class Ledger {
     columns.arrival_ns[r] = arrival;
     if (num_arrived_++ == gaps_from_) *itl_ = ItlHistogram{};
   }
+  // The next arrivals may have gaps counted anew.
+  [[nodiscard]] bool awaits_gaps() const { return num_arrived_ <= gaps_from_; }
   // Counts gaps from the step on that sees this arrival (a number, by order) first.
   void count_gaps_from(std::int64_t arrival) { gaps_from_ = arrival; }
   // Counts gaps there from now on.
@@ -95,7 +97,7 @@ class Ledger {
   }
 
   void finished(std::uint32_t r, std::int64_t outputs) {
-    if (waterfall_ && queued_) columns.bubble_ns[r] += now_ - mark_ns(r);
+    if (waterfall_ && queued_ && now_ != mark_ns(r)) columns.bubble_ns[r] += now_ - mark_ns(r);
     if (waterfall_ && !queued_) close_terms(r);
     columns.finish_ns[r] = now_;
     columns.output_tokens[r] = static_cast<std::int32_t>(outputs);
@@ -133,9 +135,13 @@ class Ledger {
   void close_batches(std::uint32_t r, const Terms& sums, Ns bubble, Ns end) {
     if (!waterfall_) return;
     add_terms(r, sums);
-    columns.bubble_ns[r] += bubble;
+    if (bubble != 0) columns.bubble_ns[r] += bubble;
     mark_ns(r) = end;
   }
+  // batch_ended(), sampled_in_batch() of a first token and open_batches() in one, for a batch that
+  // started after the request's last one ended.
+  void first_token_in_batch(std::uint32_t r, Ns start, Ns end, const Terms& terms,
+                            const Terms& sums, Ns bubble);
   // Up to where the time of a request in flight is booked.
   [[nodiscard]] Ns booked_until(std::uint32_t r) const {
     return waterfall_ ? columns.finish_ns[r] : 0;

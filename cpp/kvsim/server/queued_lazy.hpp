@@ -58,6 +58,7 @@ bool QueuedReplica<Pool>::go_lazy() {
   for (Group& g : groups_) {
     g.sums = Terms{};
     g.bubble = 0;
+    g.last_token_at = Group::never;
   }
   turn_ = 0;
   chunkers_.clear();
@@ -93,9 +94,7 @@ void QueuedReplica<Pool>::take_over(Batch& batch) {
   for (const Entry& e : batch.entries) {
     if (recorder_.entries_on()) recorder_.fate(at++, e.samples ? 'k' : '-', e.samples);
     const Seq& q = state_.seqs[e.id];
-    const bool first = q.known == q.prompt;
-    const bool last = q.known + 1 >= q.limit;
-    bool regular = e.samples && !first && e.tokens == 1 && !ledger_.redoing(e.id);
+    bool regular = e.samples && !first_of(e, q) && e.tokens == 1 && !ledger_.redoing(e.id);
     if (regular && !any) {
       group.landed = ledger_.last_token_ns(e.id);
       group.end = ledger_.booked_until(e.id);
@@ -104,11 +103,11 @@ void QueuedReplica<Pool>::take_over(Batch& batch) {
     regular = regular && ledger_.last_token_ns(e.id) == group.landed &&
               ledger_.booked_until(e.id) == group.end;
     if (!regular) {
-      batch.chunks.push_back({e, first, last});
+      batch.chunks.push_back(e);
       continue;
     }
     ++batch.decodes;
-    if (last) {
+    if (last_of(e, q)) {
       batch.leaving.push_back(ordered(q, e.id));
     } else {
       enter(e.id, batch.group);
@@ -118,9 +117,11 @@ void QueuedReplica<Pool>::take_over(Batch& batch) {
 }
 
 template <class Pool>
-void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
-  groups_[group].lazy.enter(r);
-  groups_[group].changed = true;
+inline void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
+  Group& g = groups_[group];
+  g.last_token_at = std::min(g.last_token_at, g.lazy.finish_of(state_.seqs[r]));
+  g.lazy.enter(r);
+  g.changed = true;
   if (group > 0 || !alone_) state_.flights[r].group = static_cast<std::uint16_t>(group);
 }
 
@@ -128,9 +129,11 @@ void QueuedReplica<Pool>::enter(RequestId r, std::size_t group) {
 // round decode from this round's call on.
 template <class Pool>
 void QueuedReplica<Pool>::enter_from_flight() {
-  if (!state_.cfg.async) return;
-  for (const Batch::Chunk& c : queue_.front().chunks) {
-    if (c.entry.samples && !c.last && !state_.seqs[c.entry.id].lazy) enter(c.entry.id, turn_);
+  const std::vector<Entry>& chunks = queue_.front().chunks;
+  if (chunks.empty() || !state_.cfg.async) return;
+  for (const Entry& e : chunks) {
+    const Seq& q = state_.seqs[e.id];
+    if (e.samples && !q.lazy && !last_of(e, q)) enter(e.id, turn_);
   }
 }
 
@@ -176,12 +179,12 @@ void QueuedReplica<Pool>::hand_over(std::size_t i) {
   };
   for (const RequestId r : state_.running) {
     Seq& q = state_.seqs[r];
-    if (chunk != batch.chunks.end() && chunk->entry.id == r) {
+    if (chunk != batch.chunks.end() && chunk->id == r) {
       if (q.lazy) {  // from flight
         group.lazy.leave_wheel(r);
         group.lazy.leave(r);
       }
-      fly(r, (chunk++)->entry);
+      fly(r, *chunk++);
       continue;
     }
     const bool leaves = leaving != batch.leaving.end() && id_of(*leaving) == r;

@@ -11,18 +11,41 @@ namespace kvsim {
 
 template <class Pool>
 bool QueuedReplica<Pool>::lazy_round() {
+  if (alone_ && alone()) return true;
   add_arrivals();
-  if (chunkers_.empty() && (state_.waiting.empty() || blocked_) && leap()) return true;
+  if (none_enters() && leap()) return true;
   enter_from_flight();
-  state_.set_threshold();
-  if (!lazy_allowed()) {
+  if (!schedule_lazily()) {
     go_explicit();
     return false;
   }
+  launch();
+  return true;
+}
+
+// A call that schedules chunks or admissions beside decodes; false, and nothing is done, if the
+// definition has to.
+template <class Pool>
+bool QueuedReplica<Pool>::schedule_lazily() {
+  state_.set_threshold();
+  if (!(chunkers_.empty() ? may_decode(groups_[turn_].lazy) : lazy_allowed())) return false;
+  flush_ = false;
   state_.plan.clear();
   state_.preempted.clear();
-  state_.carried = state_.admitted_prefill = false;
-  launch(run_lazy_and_chunks());
+  state_.admitted_prefill = false;
+  const std::int64_t left = run_lazy_and_chunks();
+  state_.carried = !state_.plan.empty();
+  state_.admit_queued(left, left, false);
+  // What this call's chunks and admissions took of the budget comes back with the next one, and
+  // another group leaves another budget: only with the whole prompt reserved does the memory that
+  // an admission needs not depend on it.
+  const Admission end = state_.admission_end;
+  const bool alone = state_.cfg.stages == 1;
+  blocked_ =
+      end == Admission::slots || (end == Admission::memory && (alone || state_.cfg.reserve_full) &&
+                                  state_.memory_stays_short());
+  lacks_budget_ = !blocked_ && alone && end != Admission::empty && state_.plan.empty();
+  blocked_ = blocked_ || lacks_budget_;
   return true;
 }
 
@@ -33,14 +56,18 @@ std::int64_t QueuedReplica<Pool>::chunk_tokens(const Seq& q, std::int64_t budget
   return std::min({n, budget, state_.cfg.max_model_len - q.computed - 1});
 }
 
+// The next step's decodes have budget and blocks.
+template <class Pool>
+bool QueuedReplica<Pool>::may_decode(const LazyDecodes<Pool>& lazy) const {
+  return lazy.needs()[lazy.step_mod()] <= state_.pool.free() && lazy.count() <= state_.cfg.budget &&
+         lazy.step() < (std::int64_t{1} << 30) && state_.num_running > 0;
+}
+
 // No preemption, and no chunk that competes for the budget with a decode behind it.
 template <class Pool>
 bool QueuedReplica<Pool>::lazy_allowed() const {
   const LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
-  if (state_.num_running == 0 || lazy.count() > state_.cfg.budget ||
-      lazy.step() >= (std::int64_t{1} << 30)) {
-    return false;
-  }
+  if (!may_decode(lazy)) return false;
   std::int64_t wish = lazy.count();
   auto blocks = static_cast<std::int64_t>(lazy.takers().size());
   std::int64_t budget = state_.cfg.budget - lazy.count();
@@ -53,7 +80,6 @@ bool QueuedReplica<Pool>::lazy_allowed() const {
     blocks += state_.blocks_needed(q, q.computed + n);
   }
   if (blocks > state_.pool.free()) return false;
-  if (chunkers_.empty()) return true;
   std::size_t behind = 0;
   for (std::size_t i = state_.running.size(); i > 0; --i) {
     const RequestId r = state_.running[i - 1];
@@ -70,6 +96,10 @@ template <class Pool>
 std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
   LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
   std::int64_t left = state_.cfg.budget - lazy.count();
+  if (chunkers_.empty()) {
+    allocate(lazy);
+    return left;
+  }
   bool published = !lazy.publishes_next();
   merged_ = lazy.takers();
   merged_.insert(merged_.end(), chunkers_.begin(), chunkers_.end());
@@ -96,49 +126,45 @@ std::int64_t QueuedReplica<Pool>::run_lazy_and_chunks() {
   return left;
 }
 
-// Admissions, the new batch's execution, and then the output of the oldest one.
+// Of the decodes and the plan, whose requests move on.
 template <class Pool>
-void QueuedReplica<Pool>::launch(std::int64_t left) {
-  flush_ = false;
-  state_.carried = !state_.plan.empty();
-  state_.admit_queued(left, left, false);
-  // What this call's chunks and admissions took of the budget comes back with the next one, and
-  // another group leaves another budget: only with the whole prompt reserved does the memory that
-  // an admission needs not depend on it.
-  const Admission end = state_.admission_end;
-  const bool alone = state_.cfg.stages == 1;
-  blocked_ =
-      end == Admission::slots || (end == Admission::memory && (alone || state_.cfg.reserve_full) &&
-                                  state_.memory_stays_short());
-  lacks_budget_ = !blocked_ && alone && end != Admission::empty && state_.plan.empty();
-  blocked_ = blocked_ || lacks_budget_;
-  LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
-  StepShape shape;
-  shape.decode_seqs = shape.decode_tokens = shape.sampled = lazy.count();
-  shape.decode_context = lazy.context();
+StepShape QueuedReplica<Pool>::shape_lazily() {
+  const LazyDecodes<Pool>& lazy = groups_[turn_].lazy;
+  StepShape sums;  // not what is returned: it has an address, and would be in memory
+  sums.decode_seqs = sums.decode_tokens = sums.sampled = lazy.count();
+  sums.decode_context = lazy.context();
   for (Entry& e : state_.plan) {
     Seq& q = state_.seqs[e.id];
     q.computed += e.tokens;
     q.chunking = q.computed < q.known;
     e.samples = !q.chunking;
-    Definition<Pool>::add_to(shape, e, q);
+    Definition<Pool>::add_to(sums, e, q);
   }
+  return StepShape(sums);
+}
+
+// The scheduled batch's execution, and then the output of the oldest one.
+template <class Pool>
+void QueuedReplica<Pool>::launch() {
+  const StepShape shape = shape_lazily();
+  Group& group = groups_[turn_];
   Batch& batch = queue_.push();
   batch.group = turn_;
-  batch.decodes = lazy.count();
+  batch.decodes = group.lazy.count();
   batch.terms = terms_of(shape);
   batch.samples = shape.sampled > 0;
   execute(batch, now());
   if (recorder_.steps_on()) record_lazy(batch, shape, now());
   count(batch, shape);
-  lazy.advance();
-  collect_leaving(batch, groups_[turn_]);
+  group.lazy.advance();
+  if (group.lazy.step() == group.last_token_at) collect_leaving(batch, group);
   launch_plan(batch);
   definition_.count_calls(1);
   land();
   end_round(shape.tokens() > 0);
 }
 
+// The plan belongs to the batch from now on.
 template <class Pool>
 void QueuedReplica<Pool>::launch_plan(Batch& batch) {
   for (const Entry& e : state_.plan) {
@@ -149,14 +175,14 @@ void QueuedReplica<Pool>::launch_plan(Batch& batch) {
     } else if (!q.chunking) {
       erase_ordered(chunkers_, ordered(q, e.id));
     }
-    batch.chunks.push_back({e, q.known == q.prompt, q.known + 1 >= q.limit});
   }
+  batch.chunks.swap(state_.plan);
 }
 
 // The lazy requests' part of a batch whose output is processed at t.
 template <class Pool>
 template <class Histogram>
-void QueuedReplica<Pool>::land_decodes(const Batch& batch, Ns t, Histogram& gaps) {
+inline void QueuedReplica<Pool>::land_decodes(const Batch& batch, Ns t, Histogram& gaps) {
   Group& group = groups_[batch.group];
   if (batch.decodes > 0) gaps.add(t - group.landed, static_cast<std::uint64_t>(batch.decodes));
   group.sums += batch.terms;
@@ -180,9 +206,16 @@ void QueuedReplica<Pool>::land() {
 // What of it is handled one by one, and who got the last token.
 template <class Pool>
 void QueuedReplica<Pool>::land_others(Batch& batch) {
-  Group& group = groups_[batch.group];
-  for (const Batch::Chunk& c : batch.chunks) land_chunk(batch, c, group);
-  if (!batch.chunks.empty()) std::sort(batch.leaving.begin(), batch.leaving.end());
+  const Group& group = groups_[batch.group];
+  if (!batch.chunks.empty()) {
+    for (const Entry& e : batch.chunks) {
+      if (alone_ && land_first(batch, e, group)) continue;
+      land_chunk(batch, e, group);
+    }
+    batch.chunks.clear();
+    if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
+  }
+  if (batch.leaving.empty()) return;
   for (const OrderedId x : batch.leaving) {
     const RequestId r = id_of(x);
     Seq& q = state_.seqs[r];
@@ -193,26 +226,36 @@ void QueuedReplica<Pool>::land_others(Batch& batch) {
     state_.finish(r);
     feed_.finished(r, now());
     --unfinished_;
-    flush_ = true;
-    blocked_ = false;
   }
-  batch.chunks.clear();
   batch.leaving.clear();
+  flush_ = true;
+  blocked_ = false;
   if (static_cast<std::int64_t>(state_.running.size()) > 2 * state_.num_running + 64) {
     std::erase_if(state_.running, [this](RequestId r) { return !state_.seqs[r].live; });
   }
 }
 
+// On one stage a chunk with a request's first token, unless it was preempted on the way to it.
 template <class Pool>
-void QueuedReplica<Pool>::land_chunk(Batch& batch, const Batch::Chunk& chunk, Group& group) {
-  const RequestId r = chunk.entry.id;
-  ledger_.batch_ended(r, batch.start, batch.end, batch.terms, chunk.entry.samples);
-  if (!chunk.entry.samples) return;
+inline bool QueuedReplica<Pool>::land_first(Batch& batch, const Entry& e, const Group& group) {
+  const Seq& q = state_.seqs[e.id];
+  if (!e.samples || !first_of(e, q) || ledger_.redoing(e.id)) return false;
+  ledger_.first_token_in_batch(e.id, batch.start, batch.end, batch.terms, group.sums, group.bubble);
+  if (last_of(e, q)) batch.leaving.push_back(ordered(q, e.id));
   livelock_.progress();
-  ledger_.sampled_in_batch(r, chunk.first);
-  ledger_.open_batches(r, group.sums, group.bubble);
+  return true;
+}
+
+template <class Pool>
+void QueuedReplica<Pool>::land_chunk(Batch& batch, const Entry& e, const Group& group) {
+  const RequestId r = e.id;
   Seq& q = state_.seqs[r];
-  if (chunk.last) {
+  ledger_.batch_ended(r, batch.start, batch.end, batch.terms, e.samples);
+  if (!e.samples) return;
+  livelock_.progress();
+  ledger_.sampled_in_batch(r, first_of(e, q));
+  ledger_.open_batches(r, group.sums, group.bubble);
+  if (last_of(e, q)) {
     batch.leaving.push_back(ordered(q, r));
   } else if (!state_.cfg.async) {
     ++q.known;
@@ -240,21 +283,11 @@ bool QueuedReplica<Pool>::leap_with(const Model& model) {
   state_.plan.clear();
   state_.preempted.clear();
   Leap leap(now(), ledger_.itl());
-  // Of one stage's batches the group gets every one when it lands.
-  const auto launched = [this] {
-    Terms sums = groups_.front().sums;
-    return sums += queue_.front().terms;
-  };
-  if (alone_) leap.terms = Terms{} - launched();
   while (leap.t < feed_.next_time() && state_.num_running > 0 && leap.rounds < most &&
          (state_.waiting.empty() || blocked_)) {
-    if (!(alone_ ? leap_alone(model, leap) : leap_round(model, leap))) break;
+    if (!leap_round(model, leap)) break;
   }
   if (leap.rounds == 0) return false;
-  if (alone_) {
-    leap.terms += launched();
-    leap.busy_ns = leap.terms.total();
-  }
   book(leap);
   return true;
 }
@@ -299,136 +332,7 @@ bool QueuedReplica<Pool>::leap_round(const Model& model, Leap& leap) {
 
 template <class Pool>
 bool QueuedReplica<Pool>::may_leap(const LazyDecodes<Pool>& lazy) const {
-  return static_cast<std::int64_t>(lazy.takers().size()) <= state_.pool.free() &&
-         lazy.count() <= state_.cfg.budget && lazy.step() < (std::int64_t{1} << 30) &&
-         (state_.waiting.empty() || !lazy.publishes_next());
-}
-
-// Asynchronous scheduling on one stage: the rounds up to the first that launches somebody's last
-// token, which all launch decodes of the same requests. Whatever is in flight lands in the first of
-// them, only such decodes in the others, so that there are no more of these runs of rounds than
-// with synchronous scheduling.
-template <class Pool>
-template <class Model>
-bool QueuedReplica<Pool>::leap_alone(const Model& model, Leap& leap) {
-  Group& group = groups_.front();
-  LazyDecodes<Pool>& lazy = group.lazy;
-  Batch& flying = queue_.front();
-  if (!flying.chunks.empty()) enter_from_flight();
-  if (lazy.count() == 0) return leap_round(model, leap);
-  if (!may_leap(lazy)) return false;
-  const auto decode = model.decode(lazy.count());
-  group.last_token_at = lazy.next_finish();
-  const std::int64_t steps = group.last_token_at - lazy.step();
-  // Of these steps the first has the least context and is the shortest.
-  if (has_links_) use_links(lazy.count(), decode(lazy.context()).total());
-  flush_ = false;
-  if (leap_rounds(decode, leap, steps) == steps) collect_leaving(flying, group);
-  return true;
-}
-
-// Up to `steps` of these rounds, of which the first may be launched; returns how many. Each batch
-// starts when the one before it lands. Only the batch in flight changes, so it is held in
-// variables.
-template <class Pool>
-template <class Decode>
-std::int64_t QueuedReplica<Pool>::leap_rounds(const Decode& decode, Leap& leap,
-                                              std::int64_t steps) {
-  Group& group = groups_.front();
-  LazyDecodes<Pool>& lazy = group.lazy;
-  Batch& flying = queue_.front();
-  const std::int64_t n = lazy.count();
-  const bool head_waits = !state_.waiting.empty();
-  const std::int32_t* const needs = lazy.needs();
-  const std::int64_t block_size = state_.cfg.block_size;
-  const std::int64_t usable = state_.pool.usable();
-  std::int64_t context = lazy.context();
-  std::int64_t bucket = lazy.step_mod();
-  std::int64_t free = state_.pool.free();
-  Ns next_arrival = feed_.next_time();
-  bool plain = flying.plain();
-  auto decodes = static_cast<std::uint64_t>(flying.decodes);
-  Ns since = group.landed;                // when the batch landed that was the last to
-  Ns end = std::max(leap.t, flying.end);  // when the one in flight does
-  Int128 used_integral = 0;
-  if (leap.t != since) {  // after a pause, which is counted already
-    const std::int64_t need = needs[bucket];
-    used_integral -= Int128{usable - free + need} * (leap.t - since);
-  }
-  Terms last;
-  Terms sum;
-  std::int64_t done = 0;
-  do {
-    const std::int64_t need = needs[bucket];
-    if (need > free || (head_waits && lazy.publishes_next())) break;
-    last = decode(context);
-    sum += last;
-    context += n;
-    if (++bucket == block_size) bucket = 0;
-    if constexpr (Pool::has_ids) {
-      if (need > 0) lazy.take_blocks();
-      if (lazy.publishes_next()) lazy.publish_blocks();
-      lazy.advance();
-    }
-    free -= need;
-    used_integral += Int128{usable - free} * (end - since);
-    leap.gaps.add(end - since, decodes);
-    since = end;
-    end += last.total();
-    ++done;
-    if (!plain) [[unlikely]] {
-      if constexpr (!Pool::has_ids) state_.pool.take(state_.pool.free() - free);
-      land_first(leap, since);
-      plain = true;
-      free = state_.pool.free();
-      next_arrival = feed_.next_time();
-      if (!state_.waiting.empty() && !blocked_) break;
-    }
-    decodes = static_cast<std::uint64_t>(n);
-  } while (done < steps && since < next_arrival);
-  if (done == 0) return 0;
-  if constexpr (!Pool::has_ids) {
-    state_.pool.take(state_.pool.free() - free);
-    lazy.advance(done);
-  }
-  if (done > 1) flush_ = false;
-  const Ns landed_end = done > 1 ? since : flying.end;
-  sum += flying.terms;
-  const Terms landed = sum - last;
-  group.sums += landed;
-  group.bubble += landed_end - group.end - landed.total();
-  group.end = landed_end;
-  group.landed = since;
-  flying.terms = last;
-  flying.start = since;
-  flying.end = stage_free_[0] = end;
-  flying.decodes = n;
-  flying.samples = true;
-  leap.tokens += n * done;
-  leap.steps += done;
-  leap.rounds += done;
-  leap.most_used = std::max(leap.most_used, used_blocks());
-  leap.used_integral += used_integral;
-  leap.running_integral += Int128{state_.num_running} * (since - leap.t);
-  leap.t = since;
-  return done;
-}
-
-// What was in flight before them and is more than decodes lands at t, which leap.t comes to.
-template <class Pool>
-void QueuedReplica<Pool>::land_first(Leap& leap, Ns t) {
-  Group& group = groups_.front();
-  Batch& flying = queue_.front();
-  leap.most_used = std::max(leap.most_used, used_blocks());
-  leap.running_integral += Int128{state_.num_running} * (t - leap.t);
-  leap.t = t;
-  group.sums += flying.terms;
-  group.bubble += flying.end - group.end - flying.terms.total();
-  group.end = flying.end;
-  group.landed = t;
-  ledger_.set_clock(t);
-  land_others(flying);
-  flying.terms = Terms{};  // the group has them
+  return may_decode(lazy) && (!lazy.publishes_next() || state_.waiting.empty());
 }
 
 template <class Pool>
@@ -464,7 +368,6 @@ template <class Pool>
 template <class Model>
 void QueuedReplica<Pool>::look_ahead(Group& group, const Model& model) {
   group.decode = model.decode(group.lazy.count());
-  group.last_token_at = group.lazy.next_finish();
   group.changed = false;
   group.shortest = true;  // it has the least context
 }
@@ -480,8 +383,7 @@ void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decod
   batch.samples = n > 0;
   if (n > 0) {
     batch.terms = (*decode)(lazy.context());
-    if (!lazy.takers().empty()) lazy.take_blocks();
-    if (lazy.publishes_next()) lazy.publish_blocks();
+    allocate(lazy);
   } else {
     batch.terms = Terms{};
   }
@@ -497,11 +399,25 @@ void QueuedReplica<Pool>::launch_decodes(Batch& batch, Group& group, const Decod
   if (lazy.step() == group.last_token_at) collect_leaving(batch, group);
 }
 
+// What the next step of its decodes needs; the pool has it.
+template <class Pool>
+void QueuedReplica<Pool>::allocate(LazyDecodes<Pool>& lazy) {
+  if constexpr (Pool::has_ids) {
+    lazy.take_blocks();
+  } else {
+    state_.pool.take(lazy.needs()[lazy.step_mod()]);  // its memory is not metered
+  }
+  if (lazy.publishes_next()) lazy.publish_blocks();
+}
+
+// Who gets the last token in the batch just launched, if the wheel did not only look again at who
+// stood at its far end.
 template <class Pool>
 void QueuedReplica<Pool>::collect_leaving(Batch& batch, Group& group) {
   group.lazy.collect_finished(batch.leaving);
   if (batch.leaving.size() > 1) std::sort(batch.leaving.begin(), batch.leaving.end());
-  group.changed = true;  // if only in that the wheel looked at who stood at its far end
+  group.last_token_at = group.lazy.count() > 0 ? group.lazy.next_finish() : Group::never;
+  group.changed = true;
   if (lacks_budget_ && !batch.leaving.empty()) blocked_ = false;
 }
 

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "kvsim/core/control.hpp"
@@ -276,12 +279,13 @@ class QueuedReplica {
     LazyDecodes<Pool> lazy;
     Terms sums;
     Ns bubble = 0;
-    Ns end = 0;                      // of the execution of the one that landed last
-    Ns landed = 0;                   // when its output was processed
-    StepTimeDecode decode;           // for lazy.count() sequences
-    std::int64_t last_token_at = 0;  // lazy.next_finish()
-    bool changed = true;             // these two are to be found anew
-    bool shortest = true;            // of steps of so many sequences the next one is
+    Ns end = 0;             // of the execution of the one that landed last
+    Ns landed = 0;          // when its output was processed
+    StepTimeDecode decode;  // for lazy.count() sequences
+    static constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+    std::int64_t last_token_at = never;  // lazy.next_finish()
+    bool changed = true;                 // `decode` is to be found anew
+    bool shortest = true;                // of steps of so many sequences the next one is
   };
   // A leap: its clock and its sums.
   struct Leap {
@@ -298,6 +302,28 @@ class QueuedReplica {
     Int128 running_integral = 0;
     ItlHistogram::Run gaps;
   };
+  // Rounds in a row on one stage, and what they add to the totals.
+  struct Stretch {
+    explicit Stretch(ItlHistogram& itl) : gaps(itl) {}
+    std::int64_t rounds = 0;
+    std::int64_t lazy_rounds = 0;  // decodes and nothing else
+    std::int64_t tokens = 0;
+    std::int64_t entries = 0;
+    std::int64_t most_used = 0;
+    std::int64_t most_waiting = 0;
+    Int128 used_integral = 0;
+    Int128 running_integral = 0;
+    Int128 waiting_integral = 0;
+    ItlHistogram::Run gaps;
+  };
+  // Rounds of decodes while decodes of the same requests are in flight.
+  struct Further {
+    Ns t = 0;               // when the last one landed
+    std::int64_t used = 0;  // blocks
+    std::int64_t bucket = 0;
+    Ns hbm = 0;
+    Int128 used_integral = 0;
+  };
   void make_groups(std::int64_t longest);
   static std::int64_t longest_output(const SchedulerConfig& c, const RequestTable& t) {
     std::int64_t most = 1;
@@ -313,19 +339,29 @@ class QueuedReplica {
   void write_out(RequestId r, const Group& group);
 
   bool lazy_round();  // false: the round needs the definition; nothing was scheduled
-  void enter(RequestId r, std::size_t group);
+  [[gnu::always_inline]] inline void enter(RequestId r, std::size_t group);
   void enter_from_flight();
+  // With chunks of requests in the lazy path an entry tells it: known tokens stay as they were.
+  static bool first_of(const Entry& e, const Seq& q) { return e.computed + e.tokens == q.prompt; }
+  static bool last_of(const Entry& e, const Seq& q) { return e.computed + e.tokens + 1 >= q.limit; }
+  [[nodiscard]] bool none_enters() const {
+    return chunkers_.empty() && (state_.waiting.empty() || blocked_);
+  }
+  bool schedule_lazily();
+  [[nodiscard]] bool may_decode(const LazyDecodes<Pool>& lazy) const;
   [[nodiscard]] bool lazy_allowed() const;
   [[nodiscard]] bool waits(RequestId r) const {
     return state_.flights[r].not_before > definition_.calls() + 1;
   }
   [[nodiscard]] std::int64_t chunk_tokens(const Seq& q, std::int64_t budget) const;
   std::int64_t run_lazy_and_chunks();
-  void launch(std::int64_t left);
+  StepShape shape_lazily();
+  void launch();
   void launch_plan(Batch& batch);
   void land();
   void land_others(Batch& batch);
-  void land_chunk(Batch& batch, const Batch::Chunk& chunk, Group& group);
+  [[gnu::always_inline]] inline bool land_first(Batch& batch, const Entry& e, const Group& group);
+  void land_chunk(Batch& batch, const Entry& e, const Group& group);
   void end_round(bool ran);
   bool leap();
   template <class Model>
@@ -335,19 +371,39 @@ class QueuedReplica {
   template <class Model>
   bool leap_round(const Model& model, Leap& leap);
   [[nodiscard]] bool may_leap(const LazyDecodes<Pool>& lazy) const;
-  template <class Model>
-  bool leap_alone(const Model& model, Leap& leap);
-  template <class Decode>
-  std::int64_t leap_rounds(const Decode& decode, Leap& leap, std::int64_t steps);
-  void land_first(Leap& leap, Ns t);
   void pass(Leap& leap, Ns until);
   void book(const Leap& leap);
   template <class Decode>
   void launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t);
+  void allocate(LazyDecodes<Pool>& lazy);
   void collect_leaving(Batch& batch, Group& group);
   template <class Histogram>
-  void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
+  [[gnu::always_inline]] inline void land_decodes(const Batch& batch, Ns t, Histogram& gaps);
   void record_lazy(Batch& batch, const StepShape& shape, Ns t);
+
+  // ---- the same on one stage: queued_alone.hpp
+  bool alone();
+  template <class Model>
+  bool alone_with(const Model& model);
+  template <class Model>
+  [[gnu::always_inline]] inline const typename Model::Decode& decode_of(const Model& model,
+                                                                        std::int64_t n);
+  template <class Model>
+  bool alone_chunks(const Model& model, Stretch& s);
+  template <class Model>
+  bool alone_decodes(const Model& model, Stretch& s);
+  template <class Decode>
+  void alone_further(const Decode& decode, std::int64_t rounds, Stretch& s);
+  template <std::size_t size>
+  [[gnu::always_inline]] inline bool alone_whole_block(const std::array<Ns, size>& landed,
+                                                       const Ns* hbm, Further& f);
+  template <std::size_t size>
+  [[gnu::always_inline]] inline std::size_t alone_block(const std::array<Ns, size>& landed,
+                                                        const Ns* hbm, std::size_t most,
+                                                        Further& f);
+  void land_further(const Further& f, std::int64_t done, const Terms& terms, Stretch& s);
+  [[gnu::always_inline]] inline void relay(const Terms& terms, Stretch& s);
+  void book(const Stretch& s, const Terms& launched);
 
   void poll() {
     if (++polls_ + ledger_.totals.steps < next_poll_) return;
@@ -373,7 +429,7 @@ class QueuedReplica {
 
   bool leap_;
   bool has_links_;  // the step-time model knows how much of them a step uses
-  bool alone_;      // one stage, no records of steps: leap_alone() runs its rounds
+  bool alone_;      // one stage, no records of steps: queued_alone.hpp
   bool lazy_now_ = false;
   bool blocked_ = false;       // the head of the queue cannot be admitted for now
   bool lacks_budget_ = false;  // and that for want of budget, which comes back with a last launch
@@ -381,6 +437,8 @@ class QueuedReplica {
   std::size_t turn_ = 0;       // whose decodes the next call schedules
   std::vector<OrderedId> chunkers_;  // running requests with known tokens left to compute
   std::vector<OrderedId> merged_;
+  static constexpr std::int64_t decodes_kept = 257;
+  std::vector<StepTimeDecode> decodes_;  // by the number of decodes: decode_of()
 };
 
 }  // namespace kvsim

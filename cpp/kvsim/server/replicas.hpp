@@ -2,7 +2,7 @@
 // every step-time model are most of what a compiler has to do here.
 #pragma once
 
-#include "kvsim/server/queued_leap.hpp"
+#include "kvsim/server/queued_alone.hpp"
 #include "kvsim/server/replica_leap.hpp"
 #include "kvsim/server/static_replica.hpp"
 
