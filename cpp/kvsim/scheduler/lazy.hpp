@@ -226,7 +226,7 @@ class LazyDecodes {
   // The takers have taken a block each, in this order.
   void show_counted(const std::vector<OrderedId>& who) {
     const std::int64_t free = s_.pool.free();
-    if (who.empty() || free >= s_.rows.reach()) return;
+    if (free >= s_.rows.reach()) return;
     const auto n = static_cast<std::int64_t>(who.size());
     s_.rows.took_counted(free + n, free, [&](std::int64_t i) {
       const Seq& q = s_.seqs[id_of(who[static_cast<std::size_t>(i)])];
