@@ -86,7 +86,7 @@ class LazyDecodes {
         insert_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
       }
     }
-    if (s_.metered) expect_waste(q, c, 1);
+    if (s_.metered) [[unlikely]] expect_waste(q, c, 1);
     q.computed = static_cast<std::int32_t>(c - step_);
     q.lazy = true;
     ++count_;
@@ -105,7 +105,7 @@ class LazyDecodes {
     if constexpr (Pool::has_cache) {
       if (q.shared > 0) erase_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
     }
-    if (s_.metered) expect_waste(q, c, -1);
+    if (s_.metered) [[unlikely]] expect_waste(q, c, -1);
     write_out(q, c);
     --count_;
     context_ -= c + 1;
@@ -218,7 +218,7 @@ class LazyDecodes {
     waste_.add(step_, step_, -waste);
   }
   // What q's last block will waste is due when it takes that, if it has not; sign 1 or -1.
-  void expect_waste(const Seq& q, std::int64_t c, int sign) {
+  [[gnu::noinline]] void expect_waste(const Seq& q, std::int64_t c, int sign) {
     const std::int64_t last_block = (q.limit - 2) / block_size_ * block_size_;
     if (q.reserved || c > last_block) return;
     waste_.add(step_, step_ + last_block - c, sign * (last_block + block_size_ - (q.limit - 1)));
