@@ -413,6 +413,24 @@ def gpu(name: str) -> Gpu:
     return _look_up("gpu", name, gpus())
 
 
+def as_model(of: str | Model | Mapping[str, Any]) -> Model:
+    """Return a model by its name in the catalogue or from its fields; a model as it is.
+
+    Raises
+    ------
+    ValueError
+        If the catalogue does not have it, or a field is missing or not known.
+
+    Examples
+    --------
+    >>> as_model("llama-3-8b") is model("llama-3-8b")
+    True
+    """
+    if isinstance(of, str):
+        return model(of)
+    return of if isinstance(of, Model) else Model.from_dict({"name": "custom", **of})
+
+
 def _look_up(kind: str, name: str, entries: Mapping[str, _Entry]) -> _Entry:
     if name not in entries:
         raise CatalogError(f"{kind} {name!r} is not in the catalogue{nearest(name, entries)}")

@@ -84,7 +84,7 @@ def weight_gather_ms(
     >>> round(weight_gather_ms("llama-3-70b", 8, link_gb_per_s=450), 1)
     266.2
     """
-    known = _model(model)
+    known = catalog.as_model(model)
     size = known.layer_bytes(weight_dtype)
     link = _link(gpus, link_gb_per_s, link_latency_us)
     return known.layers * _native.parallelism_all_gather_ns(gpus, size, *link) / 1e6
@@ -109,7 +109,7 @@ def weight_gather_tokens(
     >>> weight_gather_tokens("llama-3-8b", "fp8")  # a wider MLP for its width pays later
     6656.0
     """
-    known = _model(model)
+    known = catalog.as_model(model)
     size = known.layer_bytes(weight_dtype)
     return _native.parallelism_weight_gather_tokens(size, known.hidden_size)
 
@@ -139,7 +139,7 @@ def prefill_ms(
     >>> {name: round(ms, 1) for name, ms in prefill_ms("llama-3-70b", 1024, 8).items()}
     {'compute': 37.2, 'comm': 11.6, 'total': 48.8}
     """
-    known = _model(model)
+    known = catalog.as_model(model)
     device = catalog.gpu(gpu) if isinstance(gpu, str) else gpu
     link = device.link_bytes_per_s / 1e9 if link_gb_per_s is None else link_gb_per_s
     compute, comm = _native.parallelism_prefill_ns(
@@ -161,16 +161,11 @@ def bubble_fraction(stages: int, micro_batches: Floats) -> Any:
 
 
 def _link(gpus: int, gb_per_s: float, latency_us: float) -> tuple[float, float]:
-    for name, value, least in (
-        ("gpus", gpus, 1), ("link_gb_per_s", gb_per_s, 0), ("link_latency_us", latency_us, 0)
-    ):  # fmt: skip
-        if not (value >= least and value < 1e9) or (name == "link_gb_per_s" and value == 0):
-            allowed = "1 or more" if name == "gpus" else "a number above 0"
-            raise ConfigError(f"{name}: got {value!r}; allowed: {allowed}")
+    for name, value, fits, allowed in (
+        ("gpus", gpus, gpus >= 1, "1 or more"),
+        ("link_gb_per_s", gb_per_s, gb_per_s > 0, "a number above 0"),
+        ("link_latency_us", latency_us, latency_us >= 0, "a number, 0 or more"),
+    ):
+        if not (fits and value < 1e9):
+            raise ConfigError(f"{name}: got {value!r}; allowed: {allowed}, below 1e9")
     return 1e9 * gb_per_s, 1e3 * latency_us
-
-
-def _model(model: str | Model | Mapping[str, Any]) -> Model:
-    if isinstance(model, str):
-        return catalog.model(model)
-    return model if isinstance(model, Model) else Model.from_dict({"name": "custom", **model})

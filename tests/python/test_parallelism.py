@@ -67,12 +67,25 @@ def test_the_crossings_are_marked() -> None:
     plt.close("all")
 
 
+def test_an_inline_model_needs_no_name() -> None:
+    """Its closed forms and their picture are those of the catalogue's."""
+    inline = {k: v for k, v in kvsim.catalog.model("llama-3-8b").to_dict().items() if k != "name"}
+    assert p.weight_gather_tokens(inline) == p.weight_gather_tokens("llama-3-8b")
+    ax = plots.weight_gather(inline)
+    assert ax.get_title(loc="left").startswith("custom over 8 GPUs")
+    plt.close("all")
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: p.all_reduce_ms(8, 1, link_gb_per_s=0), "link_gb_per_s: got 0"),
         (lambda: p.all_reduce_ms(0, 1, link_gb_per_s=1), "gpus: got 0"),
         (lambda: p.all_reduce_ms(8, 1, link_gb_per_s=float("nan")), "link_gb_per_s: got nan"),
+        (
+            lambda: p.all_reduce_ms(8, 1, link_gb_per_s=1, link_latency_us=-1),
+            "link_latency_us: got -1; allowed: a number, 0 or more",
+        ),
         (lambda: p.all_reduce_ms(8, 1, link_gb_per_s=1, algorithm="star"), "allowed: ring, tree"),
         (lambda: p.weight_gather_tokens("llama-3-70b", "fp6"), "weight_dtype is 'fp6'"),
         (lambda: p.weight_gather_tokens("llama-9"), "model 'llama-9' is not in"),

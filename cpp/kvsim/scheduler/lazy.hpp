@@ -86,7 +86,8 @@ class LazyDecodes {
         insert_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
       }
     }
-    if (s_.metered) [[unlikely]] expect_waste(q, c, 1);
+    if (s_.metered) [[unlikely]]
+      expect_waste(q, c, 1);
     q.computed = static_cast<std::int32_t>(c - step_);
     q.lazy = true;
     ++count_;
@@ -105,7 +106,8 @@ class LazyDecodes {
     if constexpr (Pool::has_cache) {
       if (q.shared > 0) erase_ordered(publishers_[bucket(-keyed(c))], ordered(q, r));
     }
-    if (s_.metered) [[unlikely]] expect_waste(q, c, -1);
+    if (s_.metered) [[unlikely]]
+      expect_waste(q, c, -1);
     write_out(q, c);
     --count_;
     context_ -= c + 1;

@@ -253,19 +253,15 @@ void QueuedReplica<Pool>::land_further(const Further& f, std::int64_t done, cons
 
 template <class Pool>
 void QueuedReplica<Pool>::book(const Stretch& s, const Terms& launched) {
+  book_sums(s);
   RunTotals& totals = ledger_.totals;
   totals.max_waiting = std::max(totals.max_waiting, s.most_waiting);
-  totals.max_used_blocks = std::max(totals.max_used_blocks, s.most_used);
   totals.waiting_integral += s.waiting_integral;
-  totals.running_integral += s.running_integral;
-  totals.used_block_integral += s.used_integral;
   totals.terms += launched;
   totals.steps += s.rounds;
   totals.lazy_steps += s.lazy_rounds;
   totals.busy_ns += launched.total();
-  totals.scheduled_tokens += s.tokens;
   totals.entries += s.entries;
-  definition_.count_calls(s.rounds);
   livelock_.progress();
   polls_ += s.rounds - s.lazy_rounds;
 }

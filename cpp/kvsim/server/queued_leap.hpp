@@ -344,21 +344,27 @@ void QueuedReplica<Pool>::pass(Leap& leap, Ns until) {
 }
 
 template <class Pool>
+void QueuedReplica<Pool>::book_sums(const Sums& sums) {
+  RunTotals& totals = ledger_.totals;
+  totals.max_used_blocks = std::max(totals.max_used_blocks, sums.most_used);
+  totals.running_integral += sums.running_integral;
+  totals.used_block_integral += sums.used_integral;
+  totals.scheduled_tokens += sums.tokens;
+  definition_.count_calls(sums.rounds);
+}
+
+template <class Pool>
 void QueuedReplica<Pool>::book(const Leap& leap) {
+  book_sums(leap);
   RunTotals& totals = ledger_.totals;
   const auto waiting = static_cast<std::int64_t>(state_.waiting.size());
   totals.max_waiting = std::max(totals.max_waiting, waiting);
-  totals.max_used_blocks = std::max(totals.max_used_blocks, leap.most_used);
   totals.waiting_integral += Int128{waiting} * (leap.t - leap.began);
-  totals.running_integral += leap.running_integral;
-  totals.used_block_integral += leap.used_integral;
   totals.terms += leap.terms;
   totals.steps += leap.steps;
   totals.lazy_steps += leap.steps;
   totals.busy_ns += leap.busy_ns;
-  totals.scheduled_tokens += leap.tokens;
   totals.entries += leap.tokens;
-  definition_.count_calls(leap.rounds);
   if (leap.steps > 0) livelock_.progress();
   ledger_.set_clock(leap.t);
 }

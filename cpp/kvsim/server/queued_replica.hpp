@@ -287,34 +287,32 @@ class QueuedReplica {
     bool changed = true;                 // `decode` is to be found anew
     bool shortest = true;                // of steps of so many sequences the next one is
   };
-  // A leap: its clock and its sums.
-  struct Leap {
-    Leap(Ns clock, ItlHistogram& itl) : began(clock), t(clock), gaps(itl) {}
-    Ns began;
-    Ns t;
-    Terms terms;
-    Ns busy_ns = 0;
+  // What rounds in a row add to the totals.
+  struct Sums {
+    explicit Sums(ItlHistogram& itl) : gaps(itl) {}
     std::int64_t rounds = 0;
-    std::int64_t steps = 0;
     std::int64_t tokens = 0;
     std::int64_t most_used = 0;
     Int128 used_integral = 0;
     Int128 running_integral = 0;
     ItlHistogram::Run gaps;
   };
-  // Rounds in a row on one stage, and what they add to the totals.
-  struct Stretch {
-    explicit Stretch(ItlHistogram& itl) : gaps(itl) {}
-    std::int64_t rounds = 0;
+  // Of a leap, with its clock.
+  struct Leap : Sums {
+    Leap(Ns clock, ItlHistogram& itl) : Sums(itl), began(clock), t(clock) {}
+    Ns began;
+    Ns t;
+    Terms terms;
+    Ns busy_ns = 0;
+    std::int64_t steps = 0;
+  };
+  // Of a stretch of rounds on one stage.
+  struct Stretch : Sums {
+    using Sums::Sums;
     std::int64_t lazy_rounds = 0;  // decodes and nothing else
-    std::int64_t tokens = 0;
     std::int64_t entries = 0;
-    std::int64_t most_used = 0;
     std::int64_t most_waiting = 0;
-    Int128 used_integral = 0;
-    Int128 running_integral = 0;
     Int128 waiting_integral = 0;
-    ItlHistogram::Run gaps;
   };
   // Rounds of decodes while decodes of the same requests are in flight.
   struct Further {
@@ -372,6 +370,7 @@ class QueuedReplica {
   bool leap_round(const Model& model, Leap& leap);
   [[nodiscard]] bool may_leap(const LazyDecodes<Pool>& lazy) const;
   void pass(Leap& leap, Ns until);
+  void book_sums(const Sums& sums);
   void book(const Leap& leap);
   template <class Decode>
   void launch_decodes(Batch& batch, Group& group, const Decode* decode, Ns t);

@@ -106,8 +106,7 @@ struct Kernels {
               {.min = 0.01,
                .max = 1,
                .doc = "Share of a link's bandwidth that formulas, ring, tree and transfers reach; "
-                      "null = "
-                      "fitted. A measured table has its own."}),
+                      "null = fitted. A measured table has its own."}),
         field("node_link_gb_per_s", &K::node_link_gb_per_s,
               {.unit = "GB/s",
                .min = 0,

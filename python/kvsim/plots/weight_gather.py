@@ -61,8 +61,7 @@ def weight_gather(
     """
     from kvsim import catalog, parallelism
 
-    known = catalog.model(model) if isinstance(model, str) else model
-    known = known if isinstance(known, catalog.Model) else catalog.Model.from_dict(known)
+    known = catalog.as_model(model)
     if not gpus >= 2:
         raise ValueError(f"gpus: got {gpus}; allowed: 2 or more")
     crossings = [parallelism.weight_gather_tokens(known, dtype) for dtype in weight_dtypes]
